@@ -1,0 +1,1 @@
+"""The domain of monsys hub and the service around it."""

@@ -1,0 +1,1 @@
+"""The reference agent: a separate process on a watched host."""

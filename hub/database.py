@@ -1,0 +1,114 @@
+"""The database: engine and pool, transactions of one tenant, and the unit of work.
+
+Row-level security decides what a transaction sees, by three settings that last as long as the
+transaction. Unset means no rows, never all:
+
+* `monsys.tenant_id`: the tenant whose rows are visible.
+* `monsys.user_id`: the person whose own account and memberships are visible.
+* `monsys.presented`: a credential's digest, an e-mail address or a client id that the caller showed;
+  exactly the row it names is visible. That is how a token finds its tenant.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Concatenate
+from uuid import UUID
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+_ENTER = text(
+    "SELECT set_config('monsys.tenant_id', :tenant_id, true),"
+    " set_config('monsys.user_id', :user_id, true),"
+    " set_config('monsys.presented', :presented, true)"
+)
+
+
+def engine_of(url: str, *, pool_size: int) -> AsyncEngine:
+    """Return the asyncpg engine of a postgresql:// URL."""
+    return create_async_engine(
+        make_url(url).set(drivername="postgresql+asyncpg"),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        # A connection that died while idle (the server restarted) is replaced, not handed out.
+        pool_pre_ping=True,
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+        connect_args={
+            "server_settings": {"application_name": "monsys-hub", "timezone": "UTC", "jit": "off"}
+        },
+    )
+
+
+class Database:
+    """The hub's connection pool, under its unprivileged role."""
+
+    def __init__(self, url: str, *, pool_size: int = 12) -> None:
+        self.url = url
+        self.engine = engine_of(url, pool_size=pool_size)
+
+    @asynccontextmanager
+    async def transaction(
+        self,
+        *,
+        tenant_id: UUID | None = None,
+        user_id: UUID | None = None,
+        presented: str | None = None,
+    ) -> AsyncIterator[AsyncSession]:
+        """Open a transaction that sees one tenant; commit when the block ends, else roll back."""
+        async with (
+            AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session,
+            session.begin(),
+        ):
+            await enter(session, tenant_id=tenant_id, user_id=user_id, presented=presented)
+            yield session
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()
+
+
+async def enter(
+    session: AsyncSession,
+    *,
+    tenant_id: UUID | None = None,
+    user_id: UUID | None = None,
+    presented: str | None = None,
+) -> None:
+    """Set what the rest of this transaction may see, replacing what it could see before."""
+    await session.execute(
+        _ENTER,
+        {
+            "tenant_id": str(tenant_id or ""),
+            "user_id": str(user_id or ""),
+            "presented": presented or "",
+        },
+    )
+
+
+class UnitOfWork:
+    """One session for one request, safe to use from concurrent resolvers.
+
+    GraphQL resolves sibling fields concurrently, but an `AsyncSession` (and the connection under
+    it) serves one statement at a time. The lock turns that overlap into a queue; data loaders keep
+    the queue short. Queries receive the session, never this object, so the lock is not taken twice.
+    """
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+        self._lock = asyncio.Lock()
+
+    async def run[**P, Result](
+        self,
+        query: Callable[Concatenate[AsyncSession, P], Awaitable[Result]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Result:
+        """Run one domain query or command in this unit of work."""
+        async with self._lock:
+            return await query(self._session, *args, **kwargs)

@@ -1,0 +1,1 @@
+"""Security events that a person should look at."""

@@ -1,0 +1,1 @@
+"""Agents, what they measure and what is installed on them."""

@@ -1,0 +1,1 @@
+"""HTTP faces through which data comes in."""

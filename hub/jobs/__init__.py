@@ -1,0 +1,1 @@
+"""Periodic work on the database's own queue."""

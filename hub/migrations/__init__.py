@@ -1,0 +1,1 @@
+"""Alembic migrations; row-level security lives here."""

@@ -1,0 +1,23 @@
+"""Every table of the hub, gathered for alembic."""
+
+import importlib
+
+from sqlalchemy import MetaData
+from sqlmodel import SQLModel
+
+# By name: `oauth` stands above `hub` in the import order, and only the database joins the two.
+_MODULES = (
+    "hub.alerts.models",
+    "hub.audit.models",
+    "hub.detections.models",
+    "hub.fleet.models",
+    "hub.sla.models",
+    "hub.tenancy.models",
+    "hub.trust.models",
+    "hub.vulnerabilities.models",
+    "oauth.models",
+)
+for _module in _MODULES:
+    importlib.import_module(_module)
+
+metadata: MetaData = SQLModel.metadata

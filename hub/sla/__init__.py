@@ -1,0 +1,1 @@
+"""Promised service levels, and what was observed of them."""

@@ -1,0 +1,78 @@
+"""Tables of tenants, their people and their sign-ins."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, LargeBinary, Text
+from sqlmodel import Field, SQLModel
+
+from hub.clock import utc_now
+from hub.columns import enum_by_value, instant, tenant_key, uuid_key
+from hub.principal import Role
+
+
+class Tenant(SQLModel, table=True):
+    """One customer: everything else belongs to exactly one of them."""
+
+    __tablename__ = "tenants"
+    __table_args__ = (Index("uq_tenants_slug", "slug", unique=True),)
+
+    id: UUID = uuid_key()
+    name: str = Field(max_length=200)
+    slug: str = Field(max_length=63)
+    plan: str = Field(default="free", max_length=32)
+    server_limit: int = 5
+    # The connector is opt-in per tenant and can stay off.
+    claude_may_read: bool = False
+    claude_may_acknowledge: bool = False
+    strict_residency: bool = False
+    # "Stay connected" (refresh tokens); off means re-authentication after each hour.
+    stay_connected: bool = False
+    created_at: datetime = instant(default_factory=utc_now)
+
+
+class User(SQLModel, table=True):
+    """A person; may be a member of several tenants."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        Index("uq_users_email", "email", unique=True),
+        CheckConstraint("email = lower(email)", name="email_is_lower_case"),
+    )
+
+    id: UUID = uuid_key()
+    email: str = Field(max_length=254)
+    name: str = Field(default="", max_length=200)
+    password_hash: str = Field(sa_type=Text)
+    totp_secret_sealed: bytes | None = Field(default=None, sa_type=LargeBinary)
+    totp_last_step: int | None = None
+    disabled_at: datetime | None = instant(default=None)
+    created_at: datetime = instant(default_factory=utc_now)
+
+
+class Membership(SQLModel, table=True):
+    """That a person belongs to a tenant, and as what."""
+
+    __tablename__ = "memberships"
+    # Serves the list of a person's tenants.
+    __table_args__ = (Index("ix_memberships_user_id", "user_id"),)
+
+    tenant_id: UUID = tenant_key()
+    user_id: UUID = Field(primary_key=True, foreign_key="users.id", ondelete="CASCADE")
+    role: Role = Field(sa_type=enum_by_value(Role))
+    created_at: datetime = instant(default_factory=utc_now)
+
+
+class WebSession(SQLModel, table=True):
+    """One sign-in of a person in a browser; only the digest of its cookie is stored."""
+
+    __tablename__ = "web_sessions"
+    __table_args__ = (Index("ix_web_sessions_user_id", "user_id"),)
+
+    digest: str = Field(primary_key=True, max_length=64)
+    user_id: UUID = Field(foreign_key="users.id", ondelete="CASCADE")
+    tenant_id: UUID = Field(foreign_key="tenants.id", ondelete="CASCADE")
+    created_at: datetime = instant(default_factory=utc_now)
+    last_seen_at: datetime = instant(default_factory=utc_now)
+    expires_at: datetime = instant()
+    revoked_at: datetime | None = instant(default=None)

@@ -1,0 +1,1 @@
+"""The Trust Score, and why it is what it is."""

@@ -1,0 +1,1 @@
+"""Advisories, and where they hit the fleet."""

@@ -1,0 +1,1 @@
+"""Operation files become MCP tools: scope check, execution, audit; nothing else."""

@@ -1,0 +1,1 @@
+"""The authorization server, and the bearer check of the resource server."""

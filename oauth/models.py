@@ -1,0 +1,107 @@
+"""Tables of the authorization server. Secrets are stored as SHA-256 digests only."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Index
+from sqlmodel import Field, SQLModel
+
+from hub.clock import utc_now
+from hub.columns import (
+    enum_by_value,
+    instant,
+    json_object,
+    tenant_key,
+    tenant_reference,
+    text_list,
+    uuid_key,
+)
+
+
+class TokenKind(StrEnum):
+    """What a token is good for."""
+
+    ACCESS = "access"
+    REFRESH = "refresh"
+
+
+class OAuthClient(SQLModel, table=True):
+    """A registered client (RFC 7591). Belongs to no tenant: registration precedes sign-in."""
+
+    __tablename__ = "oauth_clients"
+
+    client_id: str = Field(primary_key=True, max_length=512)  # `mcp_…`
+    client_name: str = Field(default="", max_length=200)
+    redirect_uris: list[str] = text_list()
+    grant_types: list[str] = text_list()
+    response_types: list[str] = text_list()
+    scope: str = Field(default="", max_length=200)
+    token_endpoint_auth_method: str = Field(default="none", max_length=32)
+    secret_digest: str | None = Field(default=None, max_length=64)
+    client_metadata: dict[str, object] = json_object()  # further registered fields, as echoed
+    created_at: datetime = instant(default_factory=utc_now)
+    last_used_at: datetime | None = instant(default=None)
+
+
+class OAuthGrant(SQLModel, table=True):
+    """That a person allowed a client to act for them in one tenant, until revoked."""
+
+    __tablename__ = "oauth_grants"
+    __table_args__ = (Index("ix_oauth_grants_user", "tenant_id", "user_id", "client_id"),)
+
+    tenant_id: UUID = tenant_key()
+    id: UUID = uuid_key()
+    user_id: UUID = Field(foreign_key="users.id", ondelete="CASCADE")
+    client_id: str = Field(max_length=512)
+    client_name: str = Field(default="", max_length=200)
+    redirect_host: str = Field(default="", max_length=253)
+    scope: str = Field(max_length=200)
+    created_at: datetime = instant(default_factory=utc_now)
+    last_used_at: datetime | None = instant(default=None)
+    revoked_at: datetime | None = instant(default=None)
+
+
+class OAuthCode(SQLModel, table=True):
+    """An authorization code: single use, a minute long, bound to everything it was asked with."""
+
+    __tablename__ = "oauth_codes"
+    __table_args__ = (
+        tenant_reference("grant_id", "oauth_grants"),
+        Index("ix_oauth_codes_grant", "tenant_id", "grant_id"),
+    )
+
+    digest: str = Field(primary_key=True, max_length=64)
+    tenant_id: UUID
+    grant_id: UUID
+    user_id: UUID
+    client_id: str = Field(max_length=512)
+    redirect_uri: str = Field(max_length=2048)
+    scope: str = Field(max_length=200)
+    resource: str = Field(max_length=2048)
+    code_challenge: str = Field(max_length=128)
+    created_at: datetime = instant(default_factory=utc_now)
+    expires_at: datetime = instant()
+    used_at: datetime | None = instant(default=None)
+
+
+class OAuthToken(SQLModel, table=True):
+    """An access or refresh token, by digest."""
+
+    __tablename__ = "oauth_tokens"
+    __table_args__ = (
+        tenant_reference("grant_id", "oauth_grants"),
+        Index("ix_oauth_tokens_grant", "tenant_id", "grant_id"),
+    )
+
+    digest: str = Field(primary_key=True, max_length=64)
+    kind: TokenKind = Field(sa_type=enum_by_value(TokenKind))
+    tenant_id: UUID
+    grant_id: UUID
+    user_id: UUID
+    client_id: str = Field(max_length=512)
+    scope: str = Field(max_length=200)
+    resource: str = Field(max_length=2048)
+    issued_at: datetime = instant(default_factory=utc_now)
+    expires_at: datetime = instant()
+    revoked_at: datetime | None = instant(default=None)

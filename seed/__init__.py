@@ -1,0 +1,1 @@
+"""A deterministic demo tenant, written through the domain's own commands."""
