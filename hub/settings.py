@@ -1,4 +1,4 @@
-"""Every setting of the hub, in one class; environment variables are `MONSYS_` and the field's name."""
+"""Every setting of the hub, in one class; variables are `MONSYS_` and the field's name."""
 
 from enum import StrEnum
 from functools import cached_property

@@ -33,7 +33,7 @@ def severity_rank() -> int:
     """Return a generated column with the rank, so an index can put the worst first."""
     column: int = Field(
         default=None, sa_type=SmallInteger, sa_column_args=(Computed(_RANK_SQL, persisted=True),)
-    )  # type: ignore[call-overload]
+    )
     return column
 
 

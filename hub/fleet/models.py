@@ -72,7 +72,7 @@ class AgentLatest(SQLModel, table=True):
     load15: float | None = None
     rx_mbps: float | None = None
     tx_mbps: float | None = None
-    # {"disks": [{"mount", "device", "used_percent", "used_bytes", "total_bytes"}]}
+    # Under `disks`, one object a file system: mount, device, used_percent, used_bytes, total_bytes.
     details: dict[str, object] = json_object()
 
 
@@ -97,7 +97,7 @@ class MetricSample(SQLModel, table=True):
 
 
 class PackageVersion(SQLModel, table=True):
-    """One distinct package version of a tenant's fleet: matched once, however many hosts have it."""
+    """One distinct package version of a fleet: matched once, however many hosts have it."""
 
     __tablename__ = "package_versions"
     __table_args__ = (

@@ -1,0 +1,132 @@
+"""Writes of the audit trail: rows are appended, never changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from hub.audit.events import GENESIS_HASH, AuditEvent, EventType, row_hash
+from hub.audit.models import AuditHead, AuditRow, McpCall
+from hub.clock import utc_now
+
+_HEADS = AuditHead.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One invocation of a tool, as `mcp_call_log` and the audit trail keep it."""
+
+    tenant_id: UUID
+    user_id: UUID
+    actor: str
+    tool_name: str
+    args_hash: str
+    result_status: str
+    duration_ms: int
+    client_id: str | None = None
+    request_id: str | None = None
+
+    def event(self) -> AuditEvent:
+        """Return the call as an event of the chain."""
+        return AuditEvent(
+            event_type=EventType.MCP_TOOL_INVOKED,
+            actor=self.actor,
+            actor_kind="connector",
+            outcome=self.result_status,
+            user_id=self.user_id,
+            details={
+                "tool_name": self.tool_name,
+                "args_hash": self.args_hash,
+                "duration_ms": self.duration_ms,
+                "client_id": self.client_id,
+            },
+            request_id=self.request_id,
+        )
+
+
+async def append_events(
+    session: AsyncSession,
+    *,
+    tenant_id: UUID,
+    events: Sequence[AuditEvent],
+    at: datetime | None = None,
+) -> None:
+    """Append events to the tenant's chain, inside the caller's transaction.
+
+    The head's row lock holds until that transaction ends: two writers of one tenant take turns, so
+    the chain never forks. Call it last in a transaction, to keep the turn short.
+    """
+    if not events:
+        return
+    seq, previous_hash = await _lock_head(session, tenant_id)
+    rows = []
+    for event in events:
+        seq += 1
+        moment = at or utc_now()
+        digest = row_hash(
+            event, tenant_id=tenant_id, seq=seq, at=moment, previous_hash=previous_hash
+        )
+        rows.append(
+            {
+                "tenant_id": tenant_id,
+                "seq": seq,
+                "at": moment,
+                "event_type": event.event_type.value,
+                "actor": event.actor,
+                "actor_kind": event.actor_kind,
+                "user_id": event.user_id,
+                "outcome": event.outcome,
+                "details": event.details,
+                "body": event.body,
+                "request_id": event.request_id,
+                "previous_hash": previous_hash,
+                "hash": digest,
+            }
+        )
+        previous_hash = digest
+    await session.execute(insert(AuditRow.__table__), rows)  # type: ignore[attr-defined]
+    await session.execute(
+        update(_HEADS).where(_HEADS.c.tenant_id == tenant_id).values(seq=seq, hash=previous_hash)
+    )
+
+
+async def append_tool_calls(session: AsyncSession, calls: Sequence[ToolCall]) -> None:
+    """Write the call-log rows and the audit events of calls that one tenant's people made."""
+    await session.execute(
+        insert(McpCall.__table__),  # type: ignore[attr-defined]
+        [
+            {
+                "id": uuid4(),
+                "tenant_id": call.tenant_id,
+                "user_id": call.user_id,
+                "tool_name": call.tool_name,
+                "args_hash": call.args_hash,
+                "result_status": call.result_status,
+                "duration_ms": call.duration_ms,
+            }
+            for call in calls
+        ],
+    )
+    await append_events(
+        session, tenant_id=calls[0].tenant_id, events=[call.event() for call in calls]
+    )
+
+
+async def _lock_head(session: AsyncSession, tenant_id: UUID) -> tuple[int, str]:
+    """Return the end of the chain, locked; the first event of a tenant makes it."""
+    statement = (
+        select(_HEADS.c.seq, _HEADS.c.hash).where(_HEADS.c.tenant_id == tenant_id).with_for_update()
+    )
+    head = (await session.execute(statement)).one_or_none()
+    if head is None:
+        await session.execute(
+            postgresql.insert(_HEADS)
+            .values(tenant_id=tenant_id, seq=0, hash=GENESIS_HASH)
+            .on_conflict_do_nothing()
+        )
+        head = (await session.execute(statement)).one()
+    return head.seq, head.hash

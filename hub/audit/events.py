@@ -1,0 +1,77 @@
+"""What the audit trail records, and how one row's hash covers the row before it."""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import rfc8785
+
+GENESIS_HASH = "0" * 64
+
+
+class EventType(StrEnum):
+    """Everything the hub writes down. People search for these words, so they do not change."""
+
+    AGENT_ENROLLED = "agent_enrolled"
+    CONNECTOR_SETTINGS_CHANGED = "connector_settings_changed"
+    DETECTION_ACKNOWLEDGED = "detection_acknowledged"
+    DETECTION_REOPENED = "detection_reopened"
+    DETECTION_RESOLVED = "detection_resolved"
+    EMERGENCY_ACTION_RUN = "emergency_action_run"
+    MCP_TOOL_INVOKED = "mcp_tool_invoked"
+    OAUTH_CLIENT_REGISTERED = "oauth_client_registered"
+    OAUTH_CODE_REPLAYED = "oauth_code_replayed"
+    OAUTH_CONSENT_DENIED = "oauth_consent_denied"
+    OAUTH_GRANT_CREATED = "oauth_grant_created"
+    OAUTH_GRANT_REVOKED = "oauth_grant_revoked"
+    OAUTH_REQUEST_REFUSED = "oauth_request_refused"
+    OAUTH_TOKEN_ISSUED = "oauth_token_issued"  # noqa: S105 - an event's name
+    SIGN_IN_FAILED = "sign_in_failed"
+    SIGNED_IN = "signed_in"
+    SIGNED_OUT = "signed_out"
+    TENANT_CREATED = "tenant_created"
+    USER_ADDED = "user_added"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One event to be appended to a tenant's chain.
+
+    `details` holds JSON values that may be shown wherever the event is; `body` is free text that
+    stays inside the hub (a note, a reason) and never passes to Claude.
+    """
+
+    event_type: EventType
+    actor: str
+    actor_kind: str
+    outcome: str = "success"
+    user_id: UUID | None = None
+    details: dict[str, object] = field(default_factory=dict)
+    body: str | None = None
+    request_id: str | None = None
+
+
+def row_hash(
+    event: AuditEvent, *, tenant_id: UUID, seq: int, at: datetime, previous_hash: str
+) -> str:
+    """Return the SHA-256 of the row as canonical JSON (RFC 8785), the previous hash included."""
+    return hashlib.sha256(
+        rfc8785.dumps(
+            {
+                "actor": event.actor,
+                "actor_kind": event.actor_kind,
+                "at": at.isoformat(),
+                "body": event.body,
+                "details": event.details,
+                "event_type": event.event_type,
+                "outcome": event.outcome,
+                "previous_hash": previous_hash,
+                "request_id": event.request_id,
+                "seq": seq,
+                "tenant_id": str(tenant_id),
+                "user_id": str(event.user_id) if event.user_id else None,
+            }
+        )
+    ).hexdigest()

@@ -1,0 +1,96 @@
+"""Durable before the answer leaves: calls that arrive together share one commit.
+
+One commit costs a flush to disk. While it runs, further calls gather; the next commit takes them
+all. A caller waits for its own row and no longer, and gets an error when it cannot be written.
+"""
+
+import asyncio
+from collections import defaultdict
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+import structlog
+
+from hub.audit.commands import ToolCall, append_tool_calls
+from hub.database import Database, enter
+from hub.errors import Unavailable
+
+_log = structlog.get_logger(__name__)
+_MAX_BATCH = 500
+_WRITE_TIMEOUT_SECONDS = 10
+
+
+class AuditWriter:
+    """Writes tool calls in shared commits. Use as a context manager for the process's life."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: list[tuple[ToolCall, asyncio.Future[None]]] = []
+        self._arrived = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._write_forever(), name="audit-writer")
+        return self
+
+    async def __aexit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._fail(self._waiting)
+
+    async def record(self, call: ToolCall) -> None:
+        """Return once the call's row is durable; raise Unavailable when it cannot be written."""
+        written = asyncio.get_running_loop().create_future()
+        self._waiting.append((call, written))
+        self._arrived.set()
+        # Shielded: a client that hangs up still has its call written down.
+        await asyncio.shield(written)
+
+    async def _write_forever(self) -> None:
+        while True:
+            await self._arrived.wait()
+            batch, self._waiting = self._waiting[:_MAX_BATCH], self._waiting[_MAX_BATCH:]
+            if not self._waiting:
+                self._arrived.clear()
+            try:
+                async with asyncio.timeout(_WRITE_TIMEOUT_SECONDS):
+                    await self._write([call for call, _ in batch])
+            except asyncio.CancelledError:
+                self._fail(batch)
+                raise
+            except Exception:  # the outermost edge of this task: whatever failed, callers must know
+                _log.exception("audit_write_failed", calls=len(batch))
+                self._fail(batch)
+            else:
+                for _, written in batch:
+                    if not written.done():
+                        written.set_result(None)
+
+    async def _write(self, calls: list[ToolCall]) -> None:
+        by_tenant: dict[UUID, list[ToolCall]] = defaultdict(list)
+        for call in calls:
+            by_tenant[call.tenant_id].append(call)
+        async with self._database.transaction() as session:
+            # Always in the same order, so that two hub processes cannot wait for each other.
+            for tenant_id in sorted(by_tenant):
+                await enter(session, tenant_id=tenant_id)
+                await append_tool_calls(session, by_tenant[tenant_id])
+
+    @staticmethod
+    def _fail(batch: list[tuple[ToolCall, asyncio.Future[None]]]) -> None:
+        for _, written in batch:
+            if not written.done():
+                written.set_exception(
+                    Unavailable(
+                        "The audit trail cannot be written right now, so the call was not answered."
+                        " Try again in a moment."
+                    )
+                )
+                written.exception()  # a caller that hung up does not collect it

@@ -1,0 +1,1 @@
+"""Tests of the hub; folders mirror the tree."""

@@ -1,0 +1,91 @@
+"""Fixtures: one real PostgreSQL for the run, one migrated database per worker, one tenant per test.
+
+Tests do not roll back: each works in a tenant of its own, and row-level security is what keeps it
+from seeing the others. That is the property the hub lives on, so every test leans on it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import fasteners
+import pytest
+import pytest_asyncio
+from sqlalchemy import event, text
+
+from hub.database import Database, engine_of
+from hub.embedded import EmbeddedPostgres
+from hub.migrations.runner import migrate
+from hub.tenancy.models import Tenant
+from tests.factories import make_tenant
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> EmbeddedPostgres:
+    """Return the run's embedded server, shared by all workers."""
+    folder = tmp_path_factory.getbasetemp()
+    return EmbeddedPostgres.start(folder if worker_id == "master" else folder.parent)
+
+
+@pytest.fixture(scope="session")
+def database_name(postgres: EmbeddedPostgres, worker_id: str) -> str:
+    """Return the name of this worker's database, created and migrated."""
+    name = f"test_{worker_id}"
+
+    async def create() -> None:
+        engine = engine_of(postgres.owner_url("postgres"), pool_size=1)
+        async with engine.connect() as connection:
+            autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
+            await autocommit.execute(text(f"CREATE DATABASE {name}"))
+        await engine.dispose()
+
+    # Roles belong to the whole server, so two workers must not create the hub's role at once.
+    with fasteners.InterProcessLock(Path(postgres.socket_dir) / "monsys-tests.lock"):
+        asyncio.run(create())
+        migrate(postgres.owner_url(name))
+    return name
+
+
+@pytest_asyncio.fixture(scope="session")
+async def database(postgres: EmbeddedPostgres, database_name: str) -> AsyncIterator[Database]:
+    """Return the worker's database under the hub's own, unprivileged role."""
+    database = Database(postgres.hub_url(database_name), pool_size=8)
+    async with database.transaction() as session:
+        await session.execute(
+            text(
+                "SELECT monsys_make_metric_partitions("
+                "(now() - interval '45 days')::date, (now() + interval '14 days')::date)"
+            )
+        )
+    yield database
+    await database.close()
+
+
+@pytest_asyncio.fixture
+async def tenant(database: Database) -> Tenant:
+    """Return a new, empty tenant."""
+    return await make_tenant(database)
+
+
+@pytest_asyncio.fixture
+async def other_tenant(database: Database) -> Tenant:
+    """Return a second tenant, which nobody of the first may see."""
+    return await make_tenant(database)
+
+
+class Statements(list[str]):
+    """SQL sent to the database while recording, without the bookkeeping of transactions."""
+
+
+@pytest.fixture
+def statements(database: Database) -> Iterator[Statements]:
+    """Record every statement that the hub sends, except those that open its transactions."""
+    recorded = Statements()
+
+    def record(_conn: object, _cursor: object, statement: str, *_: object) -> None:
+        if "set_config" not in statement:
+            recorded.append(statement)
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", record)
+    yield recorded
+    event.remove(database.engine.sync_engine, "before_cursor_execute", record)
