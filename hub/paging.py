@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -34,6 +34,15 @@ class Page[Row]:
         return cls(rows=rows[:first], has_next=len(rows) > first, total=total)
 
 
+def counted_page[Row](
+    kind: Callable[..., Row], rows: Sequence[Mapping[Any, Any]], *, first: int
+) -> Page[Row]:
+    """Return the page of a statement whose rows carry, beside the columns of `kind`, the `total`."""
+    total = rows[0]["total"] if rows else 0
+    columns = ({name: row[name] for name in row if name != "total"} for row in rows)
+    return Page.of([kind(**values) for values in columns], first=first, total=total)
+
+
 def check_page_size(first: int, *, field: str = "first") -> int:
     """Return the page size, or say which sizes are allowed: a silent clamp would hide rows."""
     if not 1 <= first <= MAX_PAGE_SIZE:
@@ -43,7 +52,7 @@ def check_page_size(first: int, *, field: str = "first") -> int:
 
 def encode_cursor(list_name: str, *key: object) -> str:
     """Return an opaque cursor; it names its list, so another list can refuse it."""
-    payload = orjson.dumps([list_name, *key], option=orjson.OPT_UTC_Z)
+    payload = orjson.dumps([list_name, *key], default=str, option=orjson.OPT_UTC_Z)
     return base64.urlsafe_b64encode(payload).rstrip(b"=").decode()
 
 

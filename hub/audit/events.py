@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 import rfc8785
@@ -48,7 +49,7 @@ class AuditEvent:
     actor_kind: str
     outcome: str = "success"
     user_id: UUID | None = None
-    details: dict[str, object] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
     body: str | None = None
     request_id: str | None = None
 

@@ -65,7 +65,7 @@ class AuditWriter:
             except asyncio.CancelledError:
                 self._fail(batch)
                 raise
-            except Exception:  # the outermost edge of this task: whatever failed, callers must know
+            except Exception:  # noqa: BLE001 - the edge of this task; callers must learn of it
                 _log.exception("audit_write_failed", calls=len(batch))
                 self._fail(batch)
             else:
