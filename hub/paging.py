@@ -37,7 +37,7 @@ class Page[Row]:
 def counted_page[Row](
     kind: Callable[..., Row], rows: Sequence[Mapping[Any, Any]], *, first: int
 ) -> Page[Row]:
-    """Return the page of a statement whose rows carry, beside the columns of `kind`, the `total`."""
+    """Return the page of rows that carry, beside the columns of `kind`, the `total`."""
     total = rows[0]["total"] if rows else 0
     columns = ({name: row[name] for name in row if name != "total"} for row in rows)
     return Page.of([kind(**values) for values in columns], first=first, total=total)

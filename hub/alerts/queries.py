@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -61,7 +62,7 @@ async def alerts_page(
         filters.append(col(Alert.agent_id) == agent_id)
     order = (col(Alert.severity_rank), col(Alert.opened_at), col(Alert.id))
     total = select(func.count()).select_from(Alert).where(*filters).scalar_subquery()
-    statement = (
+    statement: Select[*tuple[Any, ...]] = (
         select(
             col(Alert.id),
             col(Alert.title),
