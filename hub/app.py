@@ -1,0 +1,70 @@
+"""The composition root: settings in, one ASGI application out."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from hub.audit.writer import AuditWriter
+from hub.database import Database
+from hub.faults import install_error_handlers
+from hub.health import router as health_router
+from hub.ingest.routes import ingest_routes
+from hub.jobs.maintenance import Maintenance
+from hub.provision import database_urls
+from hub.request_id import RequestIdMiddleware
+from hub.settings import Settings
+from hub.web.routes import web_routes
+from hub_schema.http import graphql_routes
+from mcp_adapter.server import build_mcp
+from oauth.bearer import BearerAuthenticator
+from oauth.routes import build_oauth, oauth_routes
+
+DESCRIPTION = """
+The REST side of monsys hub: agents report here, OAuth clients register and get tokens here.
+Reading goes through GraphQL (`POST /graphql`) and MCP (`POST /mcp`).
+"""
+
+
+def create_app(settings: Settings, *, database: Database | None = None) -> FastAPI:
+    """Return the hub. Without a database it finds the one that the settings name.
+
+    Finding it may start the embedded server, which blocks: call this before the event loop runs,
+    or pass the database.
+    """
+    if database is None:
+        database = Database(database_urls(settings).hub, pool_size=settings.database_pool_size)
+    audit_writer = AuditWriter(database)
+    authenticator = BearerAuthenticator(database, settings)
+    mcp = build_mcp(settings, database, authenticator, audit_writer)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(database.close)
+            await stack.enter_async_context(audit_writer)
+            await stack.enter_async_context(Maintenance(database))
+            await stack.enter_async_context(mcp.run())
+            yield
+
+    app = FastAPI(
+        title="monsys hub",
+        version=version("monsys-hub"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        # Swagger's page loads its script from a foreign host; /openapi.json serves any viewer.
+        docs_url=None,
+        redoc_url=None,
+        middleware=[Middleware(RequestIdMiddleware)],
+    )
+    app.state.settings = settings
+    app.state.database = database
+    app.state.oauth = build_oauth(settings, database)
+    install_error_handlers(app)
+    app.include_router(health_router)
+    app.include_router(ingest_routes())
+    app.include_router(oauth_routes())
+    app.router.routes.extend([*mcp.routes, *graphql_routes(settings), *web_routes(settings)])
+    return app

@@ -1,0 +1,87 @@
+"""Errors of the REST side: what clients read when a request is refused or something breaks."""
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from hub.errors import (
+    Conflict,
+    Forbidden,
+    HubError,
+    InvalidInput,
+    NotFound,
+    Throttled,
+    Unauthenticated,
+    Unavailable,
+)
+
+_log = structlog.get_logger(__name__)
+
+_STATUS: dict[type[HubError], int] = {
+    InvalidInput: 422,
+    NotFound: 404,
+    Conflict: 409,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    Throttled: 429,
+    Unavailable: 503,
+}
+
+
+class Problem(BaseModel):
+    """What was wrong, and with which field."""
+
+    code: str
+    message: str
+    field: str | None = None
+
+
+class ProblemResponse(BaseModel):
+    """The body of every refusal."""
+
+    error: Problem
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Make every refusal one shape, with words of ours only."""
+    app.add_exception_handler(HubError, _refused)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(Exception, _broken)
+
+
+def problem(
+    status: int, code: str, message: str, *, field: str | None = None, **headers: str
+) -> JSONResponse:
+    """Return a refusal."""
+    body = ProblemResponse(error=Problem(code=code, message=message, field=field))
+    return JSONResponse(body.model_dump(exclude_none=True), status, headers=headers or None)
+
+
+async def _refused(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HubError)  # noqa: S101 - registered for this type only
+    headers = {}
+    if isinstance(error, Throttled):
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    status = _STATUS.get(type(error), 500)
+    return problem(status, error.code, error.message, field=error.field, **headers)
+
+
+async def _malformed(_request: Request, error: Exception) -> JSONResponse:
+    """Name the first field that is wrong, never what stood in it."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type only
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+    return problem(422, InvalidInput.code, f"{first['msg']}.", field=field[:200])
+
+
+async def _broken(_request: Request, error: Exception) -> JSONResponse:
+    _log.error("request_failed", exc_info=error)
+    return problem(
+        500,
+        HubError.code,
+        "Something went wrong on our side. It is logged; quote the X-Request-Id of this answer.",
+    )
