@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from hub.audit.events import GENESIS_HASH, AuditEvent, EventType, row_hash
 from hub.audit.models import AuditHead, AuditRow, McpCall
+from hub.audit.storable import MAX_TOOL_NAME_CHARACTERS, storable_event, storable_text
 from hub.clock import utc_now
 
 _HEADS = AuditHead.__table__  # type: ignore[attr-defined]
@@ -39,7 +40,7 @@ class ToolCall:
             outcome=self.result_status,
             user_id=self.user_id,
             details={
-                "tool_name": self.tool_name,
+                "tool_name": self.tool_name[:MAX_TOOL_NAME_CHARACTERS],
                 "args_hash": self.args_hash,
                 "duration_ms": self.duration_ms,
                 "client_id": self.client_id,
@@ -64,7 +65,7 @@ async def append_events(
         return
     seq, previous_hash = await _lock_head(session, tenant_id)
     rows = []
-    for event in events:
+    for event in map(storable_event, events):
         seq += 1
         moment = at or utc_now()
         digest = row_hash(
@@ -94,8 +95,11 @@ async def append_events(
     )
 
 
-async def append_tool_calls(session: AsyncSession, calls: Sequence[ToolCall]) -> None:
+async def append_tool_calls(
+    session: AsyncSession, calls: Sequence[ToolCall], *, at: datetime | None = None
+) -> None:
     """Write the call-log rows and the audit events of calls that one tenant's people made."""
+    called_at = at or utc_now()
     await session.execute(
         insert(McpCall.__table__),  # type: ignore[attr-defined]
         [
@@ -103,16 +107,17 @@ async def append_tool_calls(session: AsyncSession, calls: Sequence[ToolCall]) ->
                 "id": uuid4(),
                 "tenant_id": call.tenant_id,
                 "user_id": call.user_id,
-                "tool_name": call.tool_name,
+                "tool_name": storable_text(call.tool_name, max_characters=MAX_TOOL_NAME_CHARACTERS),
                 "args_hash": call.args_hash,
                 "result_status": call.result_status,
                 "duration_ms": call.duration_ms,
+                "called_at": called_at,
             }
             for call in calls
         ],
     )
     await append_events(
-        session, tenant_id=calls[0].tenant_id, events=[call.event() for call in calls]
+        session, tenant_id=calls[0].tenant_id, events=[call.event() for call in calls], at=called_at
     )
 
 

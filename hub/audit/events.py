@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -63,7 +63,8 @@ def row_hash(
             {
                 "actor": event.actor,
                 "actor_kind": event.actor_kind,
-                "at": at.isoformat(),
+                # As the database gives it back, whatever the offset it was written with.
+                "at": at.astimezone(UTC).isoformat(),
                 "body": event.body,
                 "details": event.details,
                 "event_type": event.event_type,

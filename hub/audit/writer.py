@@ -11,6 +11,7 @@ from typing import Self
 from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from hub.audit.commands import ToolCall, append_tool_calls
 from hub.database import Database, enter
@@ -20,17 +21,21 @@ _log = structlog.get_logger(__name__)
 _MAX_BATCH = 500
 _WRITE_TIMEOUT_SECONDS = 10
 
+type _Waiting = tuple[ToolCall, asyncio.Future[None]]
+
 
 class AuditWriter:
     """Writes tool calls in shared commits. Use as a context manager for the process's life."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: list[tuple[ToolCall, asyncio.Future[None]]] = []
+        self._waiting: list[_Waiting] = []
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._is_open = False
 
     async def __aenter__(self) -> Self:
+        self._is_open = True
         self._task = asyncio.create_task(self._write_forever(), name="audit-writer")
         return self
 
@@ -40,6 +45,7 @@ class AuditWriter:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        self._is_open = False
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -47,7 +53,9 @@ class AuditWriter:
 
     async def record(self, call: ToolCall) -> None:
         """Return once the call's row is durable; raise Unavailable when it cannot be written."""
-        written = asyncio.get_running_loop().create_future()
+        if not self._is_open:
+            raise _unavailable()
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((call, written))
         self._arrived.set()
         # Shielded: a client that hangs up still has its call written down.
@@ -60,18 +68,31 @@ class AuditWriter:
             if not self._waiting:
                 self._arrived.clear()
             try:
-                async with asyncio.timeout(_WRITE_TIMEOUT_SECONDS):
-                    await self._write([call for call, _ in batch])
+                await self._settle(batch)
             except asyncio.CancelledError:
                 self._fail(batch)
                 raise
-            except Exception:  # noqa: BLE001 - the edge of this task; callers must learn of it
-                _log.exception("audit_write_failed", calls=len(batch))
-                self._fail(batch)
-            else:
-                for _, written in batch:
-                    if not written.done():
-                        written.set_result(None)
+
+    async def _settle(self, batch: list[_Waiting]) -> None:
+        """Write the batch and tell its callers; one bad call must not fail the others.
+
+        Calls that the database refuses are found by halving: the good ones are still written.
+        """
+        try:
+            async with asyncio.timeout(_WRITE_TIMEOUT_SECONDS):
+                await self._write([call for call, _ in batch])
+        except Exception as error:  # noqa: BLE001 - the edge of this task; callers must learn of it
+            if len(batch) > 1 and _is_refusal(error):
+                middle = len(batch) // 2
+                await self._settle(batch[:middle])
+                await self._settle(batch[middle:])
+                return
+            _log.exception("audit_write_failed", calls=len(batch))
+            self._fail(batch)
+        else:
+            for _, written in batch:
+                if not written.done():
+                    written.set_result(None)
 
     async def _write(self, calls: list[ToolCall]) -> None:
         by_tenant: dict[UUID, list[ToolCall]] = defaultdict(list)
@@ -84,13 +105,22 @@ class AuditWriter:
                 await append_tool_calls(session, by_tenant[tenant_id])
 
     @staticmethod
-    def _fail(batch: list[tuple[ToolCall, asyncio.Future[None]]]) -> None:
+    def _fail(batch: list[_Waiting]) -> None:
         for _, written in batch:
             if not written.done():
-                written.set_exception(
-                    Unavailable(
-                        "The audit trail cannot be written right now, so the call was not answered."
-                        " Try again in a moment."
-                    )
-                )
+                written.set_exception(_unavailable())
                 written.exception()  # a caller that hung up does not collect it
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Tell whether the rows were refused by a database that answers; else splitting is in vain."""
+    if isinstance(error, DBAPIError):
+        return not error.connection_invalidated and not isinstance(error, OperationalError)
+    return isinstance(error, ValueError)  # no canonical JSON
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable(
+        "The audit trail cannot be written right now, so the call was not answered."
+        " Try again in a moment."
+    )

@@ -80,7 +80,7 @@ class TrustSnapshot(SQLModel, table=True):
     score_total: float | None = None  # None while no component has data
     # {component: {"score": 0..100 or null, "weight": …}}
     component_scores: dict[str, dict[str, float | None]] = json_object()
-    # [{"component", "source", "subject", "key", "title", "severity", "points"}], costliest first
+    # Costliest first: component, source, key, title, severity, subjects, affected, since, points.
     contributors: list[dict[str, object]] = json_object()
     weights_version: int = 1
     inputs_hash: str = Field(max_length=64)

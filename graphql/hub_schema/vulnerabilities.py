@@ -1,0 +1,204 @@
+"""GraphQL face of vulnerabilities: shapes and wiring only; the lists are `hub.vulnerabilities`'."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+import strawberry
+
+from hub.fleet.queries import agent_id_of
+from hub.paging import Page
+from hub.principal import Permission
+from hub.severity import Severity
+from hub.vulnerabilities.queries import (
+    KERNEL_CVES,
+    OS_CVES,
+    KernelCve,
+    PackageCve,
+    kernel_cves_page,
+    os_cves_page,
+)
+from hub_schema.connections import AFTER, DEFAULT_PAGE_SIZE, FIRST, PageInfo
+from hub_schema.context import Info
+from hub_schema.directives import EgressClass, guarded, leaf, part
+
+_SEVERITY = strawberry.argument(description="Only this severity.")
+_AGENT = strawberry.argument(description="Only this agent: its name or id.")
+_ECOSYSTEM = strawberry.argument(
+    description="Only this family, such as npm or debian, or one release, such as Debian:12."
+)
+_PACKAGE = strawberry.argument(description="Only the package with this name.")
+
+
+@strawberry.type(name="KernelCve", description="A vulnerability of kernels that run in the fleet.")
+class KernelCveType:
+    """Kernel CVE, as clients see it."""
+
+    id: str = leaf(EgressClass.VULNERABILITY, "The advisory's id, such as CVE-2024-26581.")
+    aliases: list[str] = leaf(EgressClass.VULNERABILITY, "Other names of the same vulnerability.")
+    summary: str = leaf(EgressClass.VULNERABILITY, "What it is, in the advisory's words.")
+    cvss: float | None = leaf(
+        EgressClass.VULNERABILITY, "CVSS base score, 0 to 10; null when it has none."
+    )
+    severity: Severity = leaf(EgressClass.VULNERABILITY, "The worst it has on any host.")
+    affected_hosts: int = leaf(EgressClass.COUNT, "How many hosts run an affected kernel.")
+    reboot_pending_hosts: int = leaf(
+        EgressClass.COUNT, "How many of them have the fix installed and wait for a reboot."
+    )
+    kernels: list[str] = leaf(EgressClass.VULNERABILITY, "Affected kernels that run: the first 5.")
+    fixed_in: list[str] = leaf(EgressClass.VULNERABILITY, "Versions with the fix: the first 5.")
+    known_since: datetime = leaf(EgressClass.TIME, "When it was first seen in the fleet.")
+
+    @classmethod
+    def of(cls, row: KernelCve) -> Self:
+        """Shape one row."""
+        return cls(
+            id=row.advisory_id,
+            aliases=list(row.aliases),
+            summary=row.summary,
+            cvss=row.cvss_score,
+            severity=row.severity,
+            affected_hosts=row.affected_hosts,
+            reboot_pending_hosts=row.reboot_pending_hosts,
+            kernels=list(row.kernels),
+            fixed_in=list(row.fixed_versions),
+            known_since=row.known_since,
+        )
+
+
+@strawberry.type(name="KernelCveConnection", description="A page of kernel vulnerabilities.")
+class KernelCveConnection:
+    """Kernel CVEs of one page."""
+
+    total_count: int = leaf(EgressClass.COUNT, "How many match the filter in all.")
+    nodes: list[KernelCveType] = part("The vulnerabilities of this page.")
+    page_info: PageInfo = part("Where the page ends.")
+
+    @classmethod
+    def of(cls, page: Page[KernelCve]) -> Self:
+        """Shape one page."""
+        return cls(
+            total_count=page.total or 0,
+            nodes=[KernelCveType.of(row) for row in page.rows],
+            page_info=PageInfo(
+                has_next_page=page.has_next,
+                end_cursor=KERNEL_CVES.cursor_at(page.rows[-1]) if page.has_next else None,
+            ),
+        )
+
+
+@strawberry.type(name="OsCve", description="A vulnerability of a package installed in the fleet.")
+class OsCveType:
+    """Package CVE, as clients see it."""
+
+    id: str = leaf(EgressClass.VULNERABILITY, "The advisory's id, such as CVE-… or GHSA-….")
+    aliases: list[str] = leaf(EgressClass.VULNERABILITY, "Other names of the same vulnerability.")
+    summary: str = leaf(EgressClass.VULNERABILITY, "What it is, in the advisory's words.")
+    cvss: float | None = leaf(
+        EgressClass.VULNERABILITY, "CVSS base score, 0 to 10; null when it has none."
+    )
+    package: str = leaf(EgressClass.VULNERABILITY, "The package's name.")
+    ecosystem: str = leaf(EgressClass.VULNERABILITY, "Where it comes from: npm, Debian:12.")
+    severity: Severity = leaf(EgressClass.VULNERABILITY, "The worst it has on any host.")
+    installed_versions: list[str] = leaf(
+        EgressClass.VULNERABILITY, "Affected versions that are installed: the first 5."
+    )
+    fixed_in: list[str] = leaf(
+        EgressClass.VULNERABILITY, "Versions with the fix: the first 5; empty when there is none."
+    )
+    affected_hosts: int = leaf(EgressClass.COUNT, "How many hosts have it.")
+    first_hosts: list[str] = leaf(EgressClass.HOST_IDENTITY, "The first 3 of them by name.")
+    known_since: datetime = leaf(EgressClass.TIME, "When it was first seen in the fleet.")
+
+    @classmethod
+    def of(cls, row: PackageCve) -> Self:
+        """Shape one row."""
+        return cls(
+            id=row.advisory_id,
+            aliases=list(row.aliases),
+            summary=row.summary,
+            cvss=row.cvss_score,
+            package=row.package_name,
+            ecosystem=row.ecosystem,
+            severity=row.severity,
+            installed_versions=list(row.installed_versions),
+            fixed_in=list(row.fixed_versions),
+            affected_hosts=row.affected_hosts,
+            first_hosts=list(row.first_hosts),
+            known_since=row.known_since,
+        )
+
+
+@strawberry.type(name="OsCveConnection", description="A page of package vulnerabilities.")
+class OsCveConnection:
+    """Package CVEs of one page."""
+
+    total_count: int = leaf(EgressClass.COUNT, "How many match the filter in all.")
+    nodes: list[OsCveType] = part("The vulnerabilities of this page.")
+    page_info: PageInfo = part("Where the page ends.")
+
+    @classmethod
+    def of(cls, page: Page[PackageCve]) -> Self:
+        """Shape one page."""
+        return cls(
+            total_count=page.total or 0,
+            nodes=[OsCveType.of(row) for row in page.rows],
+            page_info=PageInfo(
+                has_next_page=page.has_next,
+                end_cursor=OS_CVES.cursor_at(page.rows[-1]) if page.has_next else None,
+            ),
+        )
+
+
+@strawberry.type(name="Query")
+class VulnerabilityQuery:
+    """Vulnerability fields of the query root."""
+
+    @guarded(
+        Permission.VULNERABILITIES_READ,
+        "Vulnerabilities of running kernels that are not fixed, worst first.",
+    )
+    async def kernel_cves(
+        self,
+        info: Info,
+        *,
+        severity: Annotated[Severity | None, _SEVERITY] = None,
+        agent: Annotated[str | None, _AGENT] = None,
+        first: Annotated[int, FIRST] = DEFAULT_PAGE_SIZE,
+        after: Annotated[str | None, AFTER] = None,
+    ) -> KernelCveConnection:
+        """Translate arguments, delegate, shape the answer."""
+        work = info.context.work
+        agent_id = await work.run(agent_id_of, agent) if agent is not None else None
+        page = await work.run(
+            kernel_cves_page, severity=severity, agent_id=agent_id, first=first, after=after
+        )
+        return KernelCveConnection.of(page)
+
+    @guarded(
+        Permission.VULNERABILITIES_READ,
+        "Vulnerabilities of installed packages that are not fixed, worst first.",
+    )
+    async def os_cves(
+        self,
+        info: Info,
+        *,
+        ecosystem: Annotated[str | None, _ECOSYSTEM] = None,
+        severity: Annotated[Severity | None, _SEVERITY] = None,
+        package: Annotated[str | None, _PACKAGE] = None,
+        agent: Annotated[str | None, _AGENT] = None,
+        first: Annotated[int, FIRST] = DEFAULT_PAGE_SIZE,
+        after: Annotated[str | None, AFTER] = None,
+    ) -> OsCveConnection:
+        """Translate arguments, delegate, shape the answer."""
+        work = info.context.work
+        agent_id = await work.run(agent_id_of, agent) if agent is not None else None
+        page = await work.run(
+            os_cves_page,
+            ecosystem=ecosystem,
+            severity=severity,
+            package=package,
+            agent_id=agent_id,
+            first=first,
+            after=after,
+        )
+        return OsCveConnection.of(page)

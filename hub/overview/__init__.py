@@ -1,0 +1,1 @@
+"""The overview: the whole tenant in a few figures."""

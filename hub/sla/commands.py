@@ -1,0 +1,92 @@
+"""Writes of service levels: targets are made, observations come in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from hub.clock import utc_now
+from hub.errors import InvalidInput
+from hub.sla.models import SlaIndicator, SlaObservation, SlaTarget
+
+BUCKET_SECONDS = 300
+_OBSERVATIONS = SlaObservation.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """How the five minutes that start `at` went for one target, in seconds.
+
+    Seconds that are neither good nor bad are unknown; maintenance is reported as neither.
+    """
+
+    target_id: UUID
+    at: datetime
+    good_seconds: float
+    bad_seconds: float
+
+
+async def create_target(
+    session: AsyncSession,
+    *,
+    tenant_id: UUID,
+    name: str,
+    indicator: SlaIndicator,
+    objective: float,
+    window_days: int = 30,
+    minimum_data: float = 0.95,
+    description: str = "",
+    agent_id: UUID | None = None,
+    created_at: datetime | None = None,
+) -> SlaTarget:
+    """Store a promise; the objective is a share, 0.999 for 99.9 %."""
+    if not 0 < objective <= 1:
+        raise InvalidInput("`objective` must be a share above 0 and up to 1.", field="objective")
+    if not 0 <= minimum_data <= 1:
+        raise InvalidInput("`minimum_data` must be a share from 0 to 1.", field="minimum_data")
+    target = SlaTarget(
+        tenant_id=tenant_id,
+        name=name,
+        description=description,
+        indicator=indicator,
+        agent_id=agent_id,
+        objective=objective,
+        window_days=window_days,
+        minimum_data=minimum_data,
+        created_at=created_at or utc_now(),
+    )
+    session.add(target)
+    await session.flush()
+    return target
+
+
+async def record_observations(
+    session: AsyncSession, *, tenant_id: UUID, observations: Sequence[Observation]
+) -> None:
+    """Store five-minute observations; the newer word about the same five minutes replaces."""
+    if not observations:
+        return
+    if any(one.at.timestamp() % BUCKET_SECONDS for one in observations):
+        raise InvalidInput("`at` must be the start of five minutes, such as 08:05.", field="at")
+    statement = postgresql.insert(_OBSERVATIONS)
+    upsert = statement.on_conflict_do_update(
+        index_elements=[_OBSERVATIONS.c.tenant_id, _OBSERVATIONS.c.target_id, _OBSERVATIONS.c.at],
+        set_={
+            "good_seconds": statement.excluded.good_seconds,
+            "bad_seconds": statement.excluded.bad_seconds,
+        },
+    )
+    rows = [
+        {
+            "tenant_id": tenant_id,
+            "target_id": one.target_id,
+            "at": one.at,
+            "good_seconds": one.good_seconds,
+            "bad_seconds": one.bad_seconds,
+        }
+        for one in observations
+    ]
+    await session.execute(upsert, rows)
