@@ -1,5 +1,6 @@
 """Tables of the authorization server. Secrets are stored as SHA-256 digests only."""
 
+import hmac
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -17,6 +18,9 @@ from hub.columns import (
     text_list,
     uuid_key,
 )
+from oauth.redirects import is_registered
+from oauth.scopes import format_scopes, parse_scopes
+from oauth.tokens import digest_of
 
 
 class TokenKind(StrEnum):
@@ -42,6 +46,51 @@ class OAuthClient(SQLModel, table=True):
     client_metadata: dict[str, object] = json_object()  # further registered fields, as echoed
     created_at: datetime = instant(default_factory=utc_now)
     last_used_at: datetime | None = instant(default=None)
+
+    # What Authlib asks of a client (its ClientMixin).
+
+    def get_client_id(self) -> str:
+        """Return the client id."""
+        return self.client_id
+
+    def get_default_redirect_uri(self) -> str | None:
+        """Return the only registered redirect; with several, the request must name one."""
+        return self.redirect_uris[0] if len(self.redirect_uris) == 1 else None
+
+    def get_allowed_scope(self, scope: str | None) -> str | None:
+        """Return the scopes a request may ask for, None when one is unknown.
+
+        Not limited to those registered: clients register with what the first challenge named, and
+        ask for more when a tool needs it (step-up). What they get, the person decides.
+        """
+        scopes = parse_scopes(scope)
+        return None if scopes is None else format_scopes(scopes)
+
+    def check_redirect_uri(self, redirect_uri: str) -> bool:
+        """Tell whether this redirect is registered."""
+        return is_registered(redirect_uri, self.redirect_uris)
+
+    def check_client_secret(self, client_secret: str) -> bool:
+        """Tell whether this is the client's secret; a public client has none."""
+        return self.secret_digest is not None and hmac.compare_digest(
+            self.secret_digest, digest_of(client_secret)
+        )
+
+    def check_endpoint_auth_method(self, method: str, _endpoint: str) -> bool:
+        """Tell whether the client may authenticate like this.
+
+        A secret is as good in the body as in the header, so either is taken from those who have
+        one (RFC 6749 §2.3.1); who has one must show it.
+        """
+        return (method == "none") == (self.secret_digest is None)
+
+    def check_response_type(self, response_type: str) -> bool:
+        """Tell whether the client may ask for this."""
+        return response_type in self.response_types
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        """Tell whether the client may use this grant."""
+        return grant_type in self.grant_types
 
 
 class OAuthGrant(SQLModel, table=True):
@@ -83,6 +132,16 @@ class OAuthCode(SQLModel, table=True):
     created_at: datetime = instant(default_factory=utc_now)
     expires_at: datetime = instant()
     used_at: datetime | None = instant(default=None)
+
+    # What Authlib asks of a code (its AuthorizationCodeMixin).
+
+    def get_redirect_uri(self) -> str:
+        """Return the redirect that the token request must repeat (RFC 6749 §4.1.3)."""
+        return self.redirect_uri
+
+    def get_scope(self) -> str:
+        """Return the scopes that the person allowed."""
+        return self.scope
 
 
 class OAuthToken(SQLModel, table=True):

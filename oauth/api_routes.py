@@ -1,0 +1,204 @@
+"""Endpoints that clients call themselves, on the API's origin: discovery, registration, tokens."""
+
+from collections.abc import Callable
+
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749 import InvalidRequestError
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from hub.errors import Throttled
+from oauth.errors import TooManyRequestsError
+from oauth.metadata import (
+    AUTHORIZE_PATH,
+    REGISTER_PATH,
+    REVOKE_PATH,
+    TOKEN_PATH,
+    authorization_server_metadata,
+    protected_resource_metadata,
+)
+from oauth.openapi import (
+    ALIAS_RESPONSES,
+    REGISTER_RESPONSES,
+    REVOKE_RESPONSES,
+    TOKEN_RESPONSES,
+    form_body,
+    json_body,
+)
+from oauth.registration import ClientMetadata, RegistrationEndpoint
+from oauth.requests import EndpointRequest, MetadataRequest, Pairs, form_pairs, json_object
+from oauth.responses import CORS_HEADERS, error_response
+from oauth.revocation import RevocationEndpoint
+from oauth.server import HubAuthorizationServer
+from oauth.service import OAuth, OAuthDep, request_id_of
+from oauth.throttle import address_of
+
+# Clients look in several places: RFC 8414 §3 with and without the endpoint's path inserted, and
+# where OpenID Connect puts it (MCP authorization, "Authorization Server Metadata Discovery").
+_SERVER_METADATA_PATHS = (
+    "/.well-known/oauth-authorization-server",
+    "/.well-known/oauth-authorization-server/mcp",
+    "/.well-known/openid-configuration",
+    "/.well-known/openid-configuration/mcp",
+    "/mcp/.well-known/openid-configuration",
+)
+_METADATA_HEADERS = {**CORS_HEADERS, "Cache-Control": "public, max-age=300"}
+
+router = APIRouter(tags=["oauth"], default_response_class=JSONResponse)
+
+
+async def server_metadata(oauth: OAuthDep) -> JSONResponse:
+    """Describe the authorization server (RFC 8414)."""
+    return JSONResponse(authorization_server_metadata(oauth.settings), headers=_METADATA_HEADERS)
+
+
+async def endpoint_metadata(oauth: OAuthDep) -> JSONResponse:
+    """Describe the MCP endpoint as a protected resource (RFC 9728)."""
+    document = protected_resource_metadata(oauth.settings, oauth.settings.resource)
+    return JSONResponse(document, headers=_METADATA_HEADERS)
+
+
+async def origin_metadata(oauth: OAuthDep) -> JSONResponse:
+    """Describe the bare origin, which answers MCP as well; clients compare `resource` exactly."""
+    document = protected_resource_metadata(oauth.settings, oauth.settings.api_origin)
+    return JSONResponse(document, headers=_METADATA_HEADERS)
+
+
+async def exchange_code(request: Request, oauth: OAuthDep) -> Response:
+    """Exchange an authorization code for an access token (RFC 6749 §4.1.3)."""
+
+    def answer(server: HubAuthorizationServer, asked: EndpointRequest) -> Response:
+        response: Response = server.create_token_response(asked)
+        return response
+
+    return await _answer_form(request, oauth, answer, required="grant_type")
+
+
+async def revoke_token(request: Request, oauth: OAuthDep) -> Response:
+    """Revoke a token and the grant behind it (RFC 7009)."""
+
+    def answer(server: HubAuthorizationServer, asked: EndpointRequest) -> Response:
+        name = RevocationEndpoint.ENDPOINT_NAME
+        response: Response = server.create_endpoint_response(name, asked)
+        return response
+
+    return await _answer_form(request, oauth, answer, required="token")
+
+
+async def register_client(request: Request, oauth: OAuthDep) -> Response:
+    """Register a client (RFC 7591)."""
+    try:
+        await oauth.throttle.registration(address=address_of(request))
+        data = await json_object(request, limit=oauth.settings.max_request_bytes)
+    except Throttled as error:
+        return error_response(TooManyRequestsError(error.retry_after_seconds))
+    except OAuth2Error as error:
+        return error_response(error)
+    async with oauth.database.transaction() as session:
+        server = HubAuthorizationServer(session, oauth.settings, request_id=request_id_of(request))
+        response: Response = await session.run_sync(
+            lambda _: server.create_endpoint_response(
+                RegistrationEndpoint.ENDPOINT_NAME, MetadataRequest(request, data)
+            )
+        )
+    return response
+
+
+async def authorize_at_root(request: Request, oauth: OAuthDep) -> Response:
+    """Send clients of MCP 2025-03-26, which look here by default, to the authorization endpoint."""
+    target = oauth.settings.public_app_origin + AUTHORIZE_PATH
+    if request.url.query:
+        target += f"?{request.url.query}"
+    return Response(status_code=307, headers={"Location": target})
+
+
+async def _preflight() -> Response:
+    """Allow pages of any origin to call: these endpoints take no cookies."""
+    return Response(status_code=204, headers=CORS_HEADERS)
+
+
+async def _answer_form(
+    request: Request,
+    oauth: OAuth,
+    answer: Callable[[HubAuthorizationServer, EndpointRequest], Response],
+    *,
+    required: str,
+) -> Response:
+    """Read the form and answer within one transaction, committed before the response leaves."""
+    try:
+        pairs = await form_pairs(request, limit=oauth.settings.max_request_bytes)
+        _check_parameters(pairs, required)
+    except OAuth2Error as error:
+        return error_response(error)
+    async with oauth.database.transaction() as session:
+        server = HubAuthorizationServer(session, oauth.settings, request_id=request_id_of(request))
+        asked = EndpointRequest(request, pairs)
+        return await session.run_sync(lambda _: answer(server, asked))
+
+
+def _check_parameters(pairs: Pairs, required: str) -> None:
+    """Refuse what is missing or named twice (RFC 6749 §3.2); `resource` may be repeated."""
+    names = [name for name, _ in pairs if name != "resource"]
+    if len(names) != len(set(names)):
+        raise InvalidRequestError("A parameter is named twice.")
+    if required not in names:
+        raise InvalidRequestError(f"{required} is required.")
+
+
+_TOKEN_FORM = form_body(
+    grant_type="authorization_code",
+    code="from the redirect",
+    redirect_uri="https://claude.ai/oauth/callback",
+    client_id="mcp_0123456789abcdef0123456789abcdef",
+    code_verifier="the one behind the challenge",
+    resource="https://api.example.com/mcp",
+)
+for _path in _SERVER_METADATA_PATHS:
+    router.add_api_route(_path, server_metadata, methods=["GET"])
+router.add_api_route("/.well-known/oauth-protected-resource", origin_metadata, methods=["GET"])
+router.add_api_route(
+    "/.well-known/oauth-protected-resource/mcp", endpoint_metadata, methods=["GET"]
+)
+for _path in (TOKEN_PATH, "/token"):
+    router.add_api_route(
+        _path,
+        exchange_code,
+        methods=["POST"],
+        responses=TOKEN_RESPONSES,
+        openapi_extra=_TOKEN_FORM,
+    )
+for _path in (REGISTER_PATH, "/register"):
+    router.add_api_route(
+        _path,
+        register_client,
+        methods=["POST"],
+        status_code=201,
+        responses=REGISTER_RESPONSES,
+        openapi_extra=json_body(ClientMetadata),
+    )
+router.add_api_route(
+    REVOKE_PATH,
+    revoke_token,
+    methods=["POST"],
+    responses=REVOKE_RESPONSES,
+    openapi_extra=form_body(token="mat_…", client_id="mcp_0123456789abcdef0123456789abcdef"),  # noqa: S106
+)
+for _method in ("GET", "POST"):
+    router.add_api_route(
+        "/authorize",
+        authorize_at_root,
+        methods=[_method],
+        status_code=307,
+        responses=ALIAS_RESPONSES,
+    )
+for _path in (
+    *_SERVER_METADATA_PATHS,
+    "/.well-known/oauth-protected-resource",
+    "/.well-known/oauth-protected-resource/mcp",
+    TOKEN_PATH,
+    "/token",
+    REGISTER_PATH,
+    "/register",
+    REVOKE_PATH,
+):
+    router.add_api_route(_path, _preflight, methods=["OPTIONS"], include_in_schema=False)

@@ -1,0 +1,156 @@
+"""Writes of the authorization server. Secrets enter as digests."""
+
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy import insert, or_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from hub.clock import utc_now
+from oauth.models import OAuthClient, OAuthCode, OAuthGrant, OAuthToken, TokenKind
+
+# Fine enough to prune clients that nobody uses, and no row lock for every exchange of a busy one.
+_CLIENT_USE_INTERVAL = timedelta(days=1)
+
+
+async def store_client(session: AsyncSession, *, client: OAuthClient) -> None:
+    """Store a registered client. Needs `presented=client_id`."""
+    session.add(client)
+    await session.flush()
+
+
+async def touch_client(session: AsyncSession, *, client_id: str) -> None:
+    """Note that the client is in use. Needs `presented=client_id`."""
+    now = utc_now()
+    await session.execute(
+        update(OAuthClient)
+        .where(
+            col(OAuthClient.client_id) == client_id,
+            or_(
+                col(OAuthClient.last_used_at).is_(None),
+                col(OAuthClient.last_used_at) < now - _CLIENT_USE_INTERVAL,
+            ),
+        )
+        .values(last_used_at=now)
+    )
+
+
+async def store_grant(
+    session: AsyncSession,
+    *,
+    tenant_id: UUID,
+    user_id: UUID,
+    client: OAuthClient,
+    redirect_host: str,
+    scope: str,
+) -> UUID:
+    """Store that a person allowed a client, and return the grant's id. Needs `tenant_id`."""
+    grant_id = uuid4()
+    await session.execute(
+        insert(OAuthGrant).values(
+            tenant_id=tenant_id,
+            id=grant_id,
+            user_id=user_id,
+            client_id=client.client_id,
+            client_name=client.client_name,
+            redirect_host=redirect_host,
+            scope=scope,
+            created_at=utc_now(),
+        )
+    )
+    return grant_id
+
+
+async def store_code(
+    session: AsyncSession,
+    *,
+    digest: str,
+    tenant_id: UUID,
+    grant_id: UUID,
+    user_id: UUID,
+    client_id: str,
+    redirect_uri: str,
+    scope: str,
+    resource: str,
+    code_challenge: str,
+    lifetime: timedelta,
+) -> None:
+    """Store an authorization code with everything it is bound to. Needs `tenant_id`."""
+    now = utc_now()
+    await session.execute(
+        insert(OAuthCode).values(
+            digest=digest,
+            tenant_id=tenant_id,
+            grant_id=grant_id,
+            user_id=user_id,
+            client_id=client_id,
+            redirect_uri=redirect_uri,
+            scope=scope,
+            resource=resource,
+            code_challenge=code_challenge,
+            created_at=now,
+            expires_at=now + lifetime,
+        )
+    )
+
+
+async def consume_code(session: AsyncSession, *, digest: str) -> bool:
+    """Use up the code and tell whether this call was the one that did.
+
+    Of any number of concurrent calls the row lock lets one through; the others wait for its
+    transaction and then find the code used.
+    """
+    used = await session.scalar(
+        update(OAuthCode)
+        .where(col(OAuthCode.digest) == digest, col(OAuthCode.used_at).is_(None))
+        .values(used_at=utc_now())
+        .returning(col(OAuthCode.digest))
+    )
+    return used is not None
+
+
+async def store_access_token(
+    session: AsyncSession, *, digest: str, code: OAuthCode, expires_at: datetime
+) -> None:
+    """Store the access token that a code was exchanged for. Needs `tenant_id`."""
+    now = utc_now()
+    await session.execute(
+        insert(OAuthToken).values(
+            digest=digest,
+            kind=TokenKind.ACCESS,
+            tenant_id=code.tenant_id,
+            grant_id=code.grant_id,
+            user_id=code.user_id,
+            client_id=code.client_id,
+            scope=code.scope,
+            resource=code.resource,
+            issued_at=now,
+            expires_at=expires_at,
+        )
+    )
+
+
+async def revoke_grant(session: AsyncSession, *, tenant_id: UUID, grant_id: UUID) -> bool:
+    """End a grant and every token of it; tell whether it was still alive. Needs `tenant_id`."""
+    now = utc_now()
+    revoked = await session.scalar(
+        update(OAuthGrant)
+        .where(
+            col(OAuthGrant.tenant_id) == tenant_id,
+            col(OAuthGrant.id) == grant_id,
+            col(OAuthGrant.revoked_at).is_(None),
+        )
+        .values(revoked_at=now)
+        .returning(col(OAuthGrant.id))
+    )
+    await session.execute(
+        update(OAuthToken)
+        .where(
+            col(OAuthToken.tenant_id) == tenant_id,
+            col(OAuthToken.grant_id) == grant_id,
+            col(OAuthToken.revoked_at).is_(None),
+        )
+        .values(revoked_at=now)
+    )
+    return revoked is not None

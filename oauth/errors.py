@@ -1,0 +1,34 @@
+"""Refusals that OAuth names and Authlib does not have."""
+
+from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
+
+
+class InvalidTargetError(OAuth2Error):
+    """The requested resource is not this hub (RFC 8707 §2)."""
+
+    error = "invalid_target"
+    description = "The resource must be this hub's origin or its /mcp endpoint."
+
+
+class BodyTooLargeError(InvalidRequestError):
+    """The body is longer than the hub reads."""
+
+    status_code = 413
+    description = "The request body is too large."
+
+
+class TooManyRequestsError(OAuth2Error):
+    """The address asks too often. OAuth has no name for it, so RFC 6585's is used."""
+
+    error = "too_many_requests"
+    status_code = 429
+    description = "Too many requests from this address. Try again later."
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__()
+        self.retry_after_seconds = retry_after_seconds
+
+    def get_headers(self) -> list[tuple[str, str]]:
+        """Say when to try again."""
+        headers: list[tuple[str, str]] = super().get_headers()
+        return [*headers, ("Retry-After", str(self.retry_after_seconds))]

@@ -1,0 +1,20 @@
+"""The authorization server, ready to be mounted: `app.include_router(oauth_routes())`.
+
+It needs `app.state.settings`, `app.state.database` and `app.state.oauth = build_oauth(…)`.
+"""
+
+from fastapi import APIRouter
+
+from oauth import api_routes, authorize_routes, sign_in_routes
+from oauth.service import OAuth, build_oauth
+
+__all__ = ["OAuth", "build_oauth", "oauth_routes"]
+
+
+def oauth_routes() -> APIRouter:
+    """Return every endpoint: those of the API's origin and the pages of the app's."""
+    router = APIRouter()
+    router.include_router(api_routes.router)
+    router.include_router(sign_in_routes.router)
+    router.include_router(authorize_routes.router)
+    return router

@@ -1,0 +1,178 @@
+"""Authlib's authorization server over one request's transaction.
+
+Authlib is synchronous. Endpoints run it through `AsyncSession.run_sync`, and its hooks wait for our
+asynchronous queries with `await_only`: one connection, one transaction, one kind of query function.
+What a refusal recorded on the way is committed like any success, because Authlib returns refusals
+as answers and does not raise them.
+"""
+
+from datetime import timedelta
+from typing import Any, cast
+from uuid import UUID
+
+import structlog
+from authlib.common.urls import add_params_to_uri
+from authlib.oauth2 import AuthorizationServer, OAuth2Error, OAuth2Request
+from authlib.oauth2.rfc6749 import AccessDeniedError, InvalidClientError, InvalidScopeError
+from fastapi import Response
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.util import await_only
+
+from hub.audit.commands import append_events
+from hub.audit.events import AuditEvent, EventType
+from hub.clock import utc_now
+from hub.database import enter
+from hub.principal import Principal, PrincipalKind
+from hub.settings import Settings
+from oauth import commands
+from oauth.code_grant import CodeGrant
+from oauth.models import OAuthClient, OAuthCode
+from oauth.pkce import S256Challenge
+from oauth.queries import client_by_id
+from oauth.registration import RegistrationEndpoint
+from oauth.resources import ResourceIndicator
+from oauth.responses import json_response, see_other
+from oauth.revocation import RevocationEndpoint
+from oauth.scopes import SUPPORTED_SCOPES, parse_scopes
+from oauth.tokens import ACCESS_TOKEN_PREFIX, digest_of, is_client_id, new_token
+
+_log = structlog.get_logger(__name__)
+
+
+class HubAuthorizationServer(AuthorizationServer):
+    """Grants, endpoints and storage of the hub; cheap enough to build for each request."""
+
+    def __init__(
+        self, session: AsyncSession, settings: Settings, *, request_id: str | None = None
+    ) -> None:
+        super().__init__(scopes_supported=list(SUPPORTED_SCOPES))
+        self.session = session
+        self.settings = settings
+        self.request_id = request_id
+        # Once a code is found, its tenant's audit trail gets every refusal that follows.
+        self.presented_code: OAuthCode | None = None
+        # Whoever is signed in when an authorization request is refused, likewise.
+        self.person: Principal | None = None
+        self._clients: dict[str, OAuthClient | None] = {}
+        self.register_token_generator("default", self._new_token)
+        self.register_grant(CodeGrant, [S256Challenge(), ResourceIndicator(settings.api_origin)])
+        self.register_endpoint(RegistrationEndpoint)
+        self.register_endpoint(RevocationEndpoint)
+
+    def query_client(self, client_id: str) -> OAuthClient | None:
+        """Return the client; asked once, so that the transaction may enter a tenant afterwards."""
+        if client_id not in self._clients:
+            self._clients[client_id] = await_only(self._find_client(client_id))
+        return self._clients[client_id]
+
+    async def _find_client(self, client_id: str) -> OAuthClient | None:
+        if not is_client_id(client_id):
+            return None
+        await enter(self.session, presented=client_id)
+        return await client_by_id(self.session, client_id=client_id)
+
+    def validate_requested_scope(self, scope: str | None) -> None:
+        """Refuse unknown scopes, but not those that clients add unasked."""
+        if parse_scopes(scope) is None:
+            raise InvalidScopeError
+
+    def _new_token(self, *, scope: str, **_: Any) -> dict[str, Any]:
+        """Return the token response in the order that the documentation shows it."""
+        return {
+            "access_token": new_token(ACCESS_TOKEN_PREFIX),
+            "token_type": "Bearer",
+            "expires_in": self.settings.access_token_seconds,
+            "scope": scope,
+        }
+
+    def save_token(self, token: dict[str, Any], request: OAuth2Request) -> None:
+        """Store what the code was exchanged for; the token itself is not kept."""
+        await_only(self._store_token(token, cast("OAuthCode", request.authorization_code)))
+
+    async def _store_token(self, token: dict[str, Any], code: OAuthCode) -> None:
+        await commands.store_access_token(
+            self.session,
+            digest=digest_of(token["access_token"]),
+            code=code,
+            expires_at=utc_now() + timedelta(seconds=token["expires_in"]),
+        )
+        await commands.touch_client(self.session, client_id=code.client_id)
+
+    async def record(
+        self,
+        event_type: EventType,
+        *,
+        tenant_id: UUID,
+        user_id: UUID | None,
+        actor: str,
+        outcome: str = "success",
+        kind: PrincipalKind = PrincipalKind.CONNECTOR,
+        **details: Any,
+    ) -> None:
+        """Append an event to the audit trail of a tenant that the transaction has entered."""
+        event = AuditEvent(
+            event_type=event_type,
+            actor=actor,
+            actor_kind=kind.value,
+            outcome=outcome,
+            user_id=user_id,
+            details=details,
+            request_id=self.request_id,
+        )
+        await append_events(self.session, tenant_id=tenant_id, events=[event])
+
+    def handle_error_response(self, request: OAuth2Request, error: OAuth2Error) -> Response:
+        """Answer a refusal, and write down why."""
+        if isinstance(error, InvalidClientError):
+            # 401 makes clients register again when their registration is gone (RFC 6749 §5.2).
+            error.status_code = 401
+        client_id = (getattr(request.payload, "client_id", None) or "")[:64]
+        _log.info(
+            "oauth_request_refused",
+            error=error.error,
+            description=error.description,
+            client_id=client_id,
+        )
+        if self.presented_code is not None:
+            code = self.presented_code
+            await_only(self._record_refusal(code.tenant_id, code.user_id, code.client_id, error))
+        elif self.person is not None and not isinstance(error, AccessDeniedError):
+            person = self.person
+            await_only(self._record_refusal(person.tenant_id, person.user_id, person.label, error))
+        response: Response = super().handle_error_response(request, error)
+        return response
+
+    async def _record_refusal(
+        self, tenant_id: UUID, user_id: UUID | None, actor: str, error: OAuth2Error
+    ) -> None:
+        await enter(self.session, tenant_id=tenant_id, user_id=user_id)
+        await self.record(
+            EventType.OAUTH_REQUEST_REFUSED,
+            tenant_id=tenant_id,
+            user_id=user_id,
+            actor=actor,
+            outcome="refused",
+            error=error.error,
+            reason=error.description,
+        )
+
+    def create_oauth2_request(self, request: OAuth2Request) -> OAuth2Request:
+        """Return the request: endpoints make it before Authlib runs."""
+        return request
+
+    create_json_request = create_oauth2_request
+
+    def handle_response(
+        self, status: int, body: dict[str, Any] | str, headers: list[tuple[str, str]]
+    ) -> Response:
+        """Return the answer in Starlette's terms; every redirect, error or not, names the issuer.
+
+        `iss` on all of them (RFC 9207 §2), and 303 instead of 302, so that a browser that posted
+        the consent form does not post it to the client (RFC 9700 §4.12).
+        """
+        if location := dict(headers).get("Location"):
+            return see_other(add_params_to_uri(location, [("iss", self.settings.api_origin)]))
+        return json_response(status, body, headers)
+
+    def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
+        """Nobody subscribes."""

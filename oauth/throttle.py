@@ -1,0 +1,55 @@
+"""How often an address may sign in or register. Windows slide, so nobody is locked out for good."""
+
+import time
+from ipaddress import IPv6Address, ip_address
+
+from fastapi import Request
+from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
+from limits.aio.storage import Storage
+from limits.aio.strategies import MovingWindowRateLimiter
+from limits.storage import storage_from_string
+
+from hub.errors import Throttled
+from hub.settings import Settings
+from oauth.tokens import digest_of
+
+
+class Throttle:
+    """Counts attempts in memory, or in Redis or Valkey when there are replicas."""
+
+    def __init__(self, settings: Settings) -> None:
+        storage = storage_from_string(f"async+{settings.rate_limit_storage_url}")
+        assert isinstance(storage, Storage)  # noqa: S101 - the async+ schemes return these
+        self._limiter = MovingWindowRateLimiter(storage)
+        self._sign_ins = RateLimitItemPerMinute(settings.sign_in_attempts_per_minute)
+        self._registrations = RateLimitItemPerHour(settings.registrations_per_hour)
+
+    async def sign_in(self, *, address: str, email: str) -> None:
+        """Count an attempt against the address and the account, whether or not it exists."""
+        await self._hit(self._sign_ins, "sign-in-address", address)
+        await self._hit(self._sign_ins, "sign-in-account", digest_of(email))
+
+    async def registration(self, *, address: str) -> None:
+        """Count a client registration against the address."""
+        await self._hit(self._registrations, "registration", address)
+
+    async def _hit(self, limit: RateLimitItem, kind: str, key: str) -> None:
+        if await self._limiter.hit(limit, kind, key):
+            return
+        window = await self._limiter.get_window_stats(limit, kind, key)
+        raise Throttled(
+            "Too many attempts. Wait a little and try again.",
+            retry_after_seconds=max(1, int(window.reset_time - time.time()) + 1),
+        )
+
+
+def address_of(request: Request) -> str:
+    """Return the caller's address; of IPv6 the /64, which is what one customer is given."""
+    host = request.client.host if request.client else ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+        return address.exploded[:19]
+    return host
