@@ -92,6 +92,19 @@ class Egress:
     class_: EgressClass = strawberry.directive_field(name="class")
 
 
+@strawberry.schema_directive(
+    locations=[Location.FIELD_DEFINITION],
+    name="effect",
+    description="What a mutation does to the world; a connector's tool gets its hints from here,"
+    " and a destructive mutation never becomes one.",
+)
+class Effect:
+    """Printed beside every mutation."""
+
+    idempotent: bool
+    destructive: bool
+
+
 class RequirePermission(FieldExtension):
     """Refuses the field unless the caller holds the permission."""
 
@@ -119,13 +132,19 @@ def guarded(permission: Permission, description: str, **options: Any) -> Any:
     )
 
 
-def guarded_mutation(permission: Permission, description: str) -> Any:
-    """Declare a mutation that needs a permission."""
+def guarded_mutation(
+    permission: Permission,
+    description: str,
+    *,
+    idempotent: bool = True,
+    destructive: bool = False,
+) -> Any:
+    """Declare a mutation that needs a permission, and say what it does to the world."""
     scope = SCOPE_BY_PERMISSION.get(permission)
     requires = Requires(permission=permission.value, scope=scope.value if scope else None)
     return strawberry.mutation(
         description=f"{description} Needs the permission `{permission.value}`.",
-        directives=[requires],
+        directives=[requires, Effect(idempotent=idempotent, destructive=destructive)],
         extensions=[RequirePermission(permission)],
     )
 

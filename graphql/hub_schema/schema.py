@@ -5,8 +5,33 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
 from hub_schema.alerts import AlertQuery
+from hub_schema.audit import AuditQuery
+from hub_schema.detection_triage import DetectionMutation
+from hub_schema.detections import DetectionQuery
 from hub_schema.enums import HouseNames
+from hub_schema.fleet import FleetQuery
+from hub_schema.overview import OverviewQuery
+from hub_schema.sla import SlaQuery
+from hub_schema.trust import TrustQuery
+from hub_schema.viewer import ViewerQuery
+from hub_schema.vulnerabilities import VulnerabilityQuery
 
-Query = merge_types("Query", (AlertQuery,))
+Query = merge_types(
+    "Query",
+    (
+        AlertQuery,
+        AuditQuery,
+        DetectionQuery,
+        FleetQuery,
+        OverviewQuery,
+        SlaQuery,
+        TrustQuery,
+        ViewerQuery,
+        VulnerabilityQuery,
+    ),
+)
+Mutation = merge_types("Mutation", (DetectionMutation,))
 
-schema = strawberry.Schema(query=Query, config=StrawberryConfig(name_converter=HouseNames()))
+schema = strawberry.Schema(
+    query=Query, mutation=Mutation, config=StrawberryConfig(name_converter=HouseNames())
+)
