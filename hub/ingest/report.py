@@ -1,0 +1,188 @@
+"""What an agent may say: the body of `POST /api/v1/ingest`, with units and bounds.
+
+Fields that this hub does not know are ignored: a newer agent may say more than an older hub
+understands, and a fleet is never updated at one moment.
+"""
+
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+MAX_DISKS = 200
+MAX_ADDRESSES = 64
+MAX_PACKAGES = 20_000
+_LARGEST_JSON_INTEGER = 9_007_199_254_740_991
+
+# One line of text: PostgreSQL cannot store U+0000, and no name of a host, mount or package has
+# control characters in it.
+_ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+
+# Packages are keyed by all of their fields together, and every package manager spells them so.
+_PRINTABLE_ASCII = r"^[\x20-\x7e]*$"
+
+
+def _line(max_length: int, description: str, *, min_length: int = 0) -> object:
+    return Field(
+        min_length=min_length, max_length=max_length, pattern=_ONE_LINE, description=description
+    )
+
+
+def _word(max_length: int, description: str, *, min_length: int = 0) -> object:
+    return Field(
+        min_length=min_length,
+        max_length=max_length,
+        pattern=_PRINTABLE_ASCII,
+        description=description,
+    )
+
+
+type Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+type Load = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+type Mbps = Annotated[float, Field(ge=0, le=10_000_000, allow_inf_nan=False)]
+type Bytes = Annotated[int, Field(ge=0, le=_LARGEST_JSON_INTEGER)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class OperatingSystem(_Part):
+    """The operating system, word for word from `/etc/os-release`."""
+
+    id: Annotated[str, _line(64, "`ID`: debian, ubuntu, alpine…")] = ""
+    name: Annotated[str, _line(128, "`PRETTY_NAME`.")] = ""
+    version: Annotated[str, _line(64, "`VERSION_ID`.")] = ""
+
+
+class System(_Part):
+    """What the machine is."""
+
+    os: OperatingSystem = OperatingSystem()
+    kernel_release: Annotated[str, _line(128, "The running kernel: `uname -r`.")] = ""
+    architecture: Annotated[str, _line(32, "`uname -m`.")] = ""
+    addresses: Annotated[
+        list[Annotated[str, _line(64, "An IP address.", min_length=1)]],
+        Field(max_length=MAX_ADDRESSES, description="Addresses that others can reach it by."),
+    ] = []
+    cpu_count: Annotated[int, Field(ge=1, le=65_536)] | None = Field(
+        None, description="Logical processors."
+    )
+    memory_bytes: Bytes | None = Field(None, description="Installed memory, in bytes.")
+
+
+class Disk(_Part):
+    """One file system."""
+
+    mount: Annotated[str, _line(512, "Mount point.", min_length=1)]
+    device: Annotated[str, _line(512, "What is mounted there.")] = ""
+    used_percent: Percent = Field(description="Percent used, as df counts: of what users may fill.")
+    used_bytes: Bytes = Field(description="Used, in bytes.")
+    total_bytes: Bytes = Field(description="Size, in bytes.")
+
+
+class Figures(_Part):
+    """What was measured. A figure that could not be known is null or left out, never zero."""
+
+    cpu_percent: Percent | None = Field(None, description="Percent of all processors.")
+    memory_percent: Percent | None = Field(None, description="Percent of memory in use.")
+    load1: Load | None = Field(None, description="Load average of 1 minute.")
+    load5: Load | None = Field(None, description="Load average of 5 minutes.")
+    load15: Load | None = Field(None, description="Load average of 15 minutes.")
+    rx_mbps: Mbps | None = Field(None, description="Received, in Mbit/s, without loopback.")
+    tx_mbps: Mbps | None = Field(None, description="Sent, in Mbit/s, without loopback.")
+    disks: Annotated[list[Disk], Field(max_length=MAX_DISKS)] = Field(
+        [], description="Each real file system once."
+    )
+
+
+class Package(_Part):
+    """One installed version of one package."""
+
+    ecosystem: Annotated[
+        str, _word(64, "OSV's spelling: `Debian:12`, `Ubuntu:22.04:LTS`, `npm`…", min_length=1)
+    ]
+    name: Annotated[str, _word(256, "Name of the package.", min_length=1)]
+    version: Annotated[str, _word(256, "Installed version.", min_length=1)]
+    source_name: Annotated[str, _word(256, "Name of the source package, if it has one.")] = ""
+    source_version: Annotated[str, _word(256, "Version of the source package.")] = ""
+
+
+class Report(_Part):
+    """One report of one agent. Sent again it changes nothing: a moment is measured once."""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "at": "2026-11-03T08:00:00Z",
+                    "agent_version": "0.1.0",
+                    "system": {
+                        "os": {
+                            "id": "debian",
+                            "name": "Debian GNU/Linux 12 (bookworm)",
+                            "version": "12",
+                        },
+                        "kernel_release": "6.1.0-28-amd64",
+                        "architecture": "x86_64",
+                        "addresses": ["10.20.0.11"],
+                        "cpu_count": 4,
+                        "memory_bytes": 8_324_210_688,
+                    },
+                    "figures": {
+                        "cpu_percent": 12.5,
+                        "memory_percent": 48.1,
+                        "load1": 0.42,
+                        "load5": 0.38,
+                        "load15": 0.31,
+                        "rx_mbps": 3.2,
+                        "tx_mbps": 11.8,
+                        "disks": [
+                            {
+                                "mount": "/",
+                                "device": "/dev/vda1",
+                                "used_percent": 61.4,
+                                "used_bytes": 24_901_238_784,
+                                "total_bytes": 42_949_672_960,
+                            }
+                        ],
+                    },
+                    "packages": [
+                        {
+                            "ecosystem": "Debian:12",
+                            "name": "libssl3",
+                            "version": "3.0.15-1~deb12u1",
+                            "source_name": "openssl",
+                            "source_version": "3.0.15-1~deb12u1",
+                        }
+                    ],
+                }
+            ]
+        },
+    )
+
+    at: AwareDatetime = Field(
+        description="When it was measured (RFC 3339 with an offset). At most 5 minutes ahead of the"
+        " hub's clock, and not older than 7 days."
+    )
+    agent_version: Annotated[str, _line(32, "Version of the agent.")] = ""
+    system: System = Field(System(), description="What the machine is.")
+    figures: Figures = Field(Figures(), description="What was measured.")
+    packages: Annotated[list[Package], Field(max_length=MAX_PACKAGES)] | None = Field(
+        None,
+        description="The whole inventory, replacing the one before; left out when unchanged.",
+    )
+
+
+class Accepted(BaseModel):
+    """The report is stored durably."""
+
+    status: str = Field("accepted", description="Always `accepted`.")
+    packages: int = Field(description="How many packages of the report were stored.")
+
+
+class Heartbeat(BaseModel):
+    """The agent counts as online."""
+
+    status: str = Field("ok", description="Always `ok`.")
