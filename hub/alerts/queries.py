@@ -1,5 +1,7 @@
 """Reads of the alerting domain. Each function is one SQL statement."""
 
+from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -42,6 +44,21 @@ class ALERTS:
         return encode_cursor(cls.name, severity.rank, opened_at, identity)
 
 
+_COLUMNS: tuple[Any, ...] = (
+    col(Alert.id),
+    col(Alert.title),
+    col(Alert.description),
+    col(Alert.severity),
+    col(Alert.category),
+    col(Alert.state),
+    col(Alert.opened_at),
+    col(Alert.resolved_at),
+    col(Alert.agent_id),
+    col(Agent.name).label("agent_name"),
+)
+MAX_ALERTS_AN_AGENT = 20
+
+
 async def alerts_page(
     session: AsyncSession,
     *,
@@ -63,19 +80,7 @@ async def alerts_page(
     order = (col(Alert.severity_rank), col(Alert.opened_at), col(Alert.id))
     total = select(func.count()).select_from(Alert).where(*filters).scalar_subquery()
     statement: Select[*tuple[Any, ...]] = (
-        select(
-            col(Alert.id),
-            col(Alert.title),
-            col(Alert.description),
-            col(Alert.severity),
-            col(Alert.category),
-            col(Alert.state),
-            col(Alert.opened_at),
-            col(Alert.resolved_at),
-            col(Alert.agent_id),
-            col(Agent.name).label("agent_name"),
-            total.label("total"),
-        )
+        select(*_COLUMNS, total.label("total"))
         .outerjoin(Agent, col(Agent.id) == col(Alert.agent_id))
         .where(*filters)
         .order_by(*(column.desc() for column in order))
@@ -86,3 +91,29 @@ async def alerts_page(
         statement = statement.where(tuple_(*order) < key)
     rows = (await session.execute(statement)).mappings().all()
     return counted_page(AlertRow, rows, first=first)
+
+
+async def open_alerts_by_agent(
+    session: AsyncSession, agent_ids: Collection[UUID]
+) -> dict[UUID, list[AlertRow]]:
+    """Return the open alerts of agents, worst and newest first, MAX_ALERTS_AN_AGENT of each."""
+    order: list[Any] = [
+        col(Alert.severity_rank).desc(),
+        col(Alert.opened_at).desc(),
+        col(Alert.id).desc(),
+    ]
+    place = func.row_number().over(partition_by=col(Alert.agent_id), order_by=order)
+    ranked = (
+        select(*_COLUMNS, place.label("place"))
+        .join(Agent, col(Agent.id) == col(Alert.agent_id))
+        .where(col(Alert.state) == AlertState.OPEN, col(Alert.agent_id).in_(agent_ids))
+        .subquery()
+    )
+    columns = [ranked.c[column.key] for column in _COLUMNS]
+    statement = (
+        select(*columns).where(ranked.c.place <= MAX_ALERTS_AN_AGENT).order_by(ranked.c.place)
+    )
+    by_agent: dict[UUID, list[AlertRow]] = defaultdict(list)
+    for row in (await session.execute(statement)).mappings():
+        by_agent[row["agent_id"]].append(AlertRow(**row))
+    return by_agent

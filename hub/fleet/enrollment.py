@@ -1,0 +1,157 @@
+"""How a host becomes known: its name, the plan's limit, and the key it reports with."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from secrets import token_urlsafe
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, case, func, insert, select
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from hub.clock import utc_now
+from hub.errors import Conflict, InvalidInput
+from hub.fleet.models import Agent, AgentCredential
+from hub.fleet.reports import HostIdentity, NewAgent
+from hub.tenancy.models import Tenant
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,252}")
+_KEY_PREFIX = "mak_"  # lets secret scanners recognise a leaked key
+_TEXT_COLUMNS = (
+    "os_id",
+    "os_name",
+    "os_version",
+    "kernel_release",
+    "architecture",
+    "agent_version",
+)
+_LIST_COLUMNS = ("tags", "addresses")
+_NUMBER_COLUMNS = ("cpu_count", "memory_bytes")
+
+
+async def enroll_agents(
+    session: AsyncSession, *, tenant_id: UUID, agents: Sequence[NewAgent]
+) -> dict[str, Agent]:
+    """Make hosts known, or update those that are; return them by name.
+
+    All or none: when the plan does not cover the new ones, nothing is enrolled.
+    """
+    wanted = {check_agent_name(agent.name): agent for agent in agents}
+    if not wanted:
+        return {}
+    await _check_server_limit(session, names=list(wanted))
+    statement = postgresql.insert(Agent)
+    upsert = statement.on_conflict_do_update(
+        index_elements=["tenant_id", "name"], set_=_told(statement.excluded)
+    ).returning(Agent)
+    enrolled = await session.scalars(
+        upsert,
+        [_row(tenant_id, agent) for agent in wanted.values()],
+        execution_options={"populate_existing": True},
+    )
+    return {agent.name: agent for agent in enrolled}
+
+
+async def enroll_agent(
+    session: AsyncSession, *, tenant_id: UUID, name: str, identity: HostIdentity | None = None
+) -> Agent:
+    """Make one host known, or update it when its name is known already."""
+    agent = NewAgent(name=name, identity=identity or HostIdentity())
+    return (await enroll_agents(session, tenant_id=tenant_id, agents=[agent]))[name]
+
+
+async def issue_agent_credential(session: AsyncSession, *, tenant_id: UUID, agent_id: UUID) -> str:
+    """Return a new key for the agent. It is shown this once: only its digest is stored."""
+    key = f"{_KEY_PREFIX}{token_urlsafe(32)}"
+    await session.execute(
+        insert(AgentCredential).values(
+            digest=agent_key_digest(key),
+            tenant_id=tenant_id,
+            agent_id=agent_id,
+            created_at=utc_now(),
+        )
+    )
+    return key
+
+
+def agent_key_digest(key: str) -> str:
+    """Return what the database keeps of an agent's key (the key is random: no salt is needed)."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def check_agent_name(name: str) -> str:
+    """Return the name, or say what a name may hold."""
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(
+            "`name` must be 1 to 253 letters, digits or . _ : @ - and start with a letter or digit,"
+            " as host names do.",
+            field="name",
+        )
+    return name
+
+
+async def _check_server_limit(session: AsyncSession, *, names: Sequence[str]) -> None:
+    # The row lock makes enrolments take turns, so two at once cannot both take the last place.
+    # FOR NO KEY UPDATE: rows that only refer to the tenant are written meanwhile.
+    tenant = (
+        await session.execute(
+            select(col(Tenant.plan), col(Tenant.server_limit)).with_for_update(key_share=True)
+        )
+    ).one()
+    known = func.count().filter(col(Agent.name).in_(names))
+    count = (await session.execute(select(func.count(), known).select_from(Agent))).one()
+    if len(names) > count[1] and count[0] + len(names) - count[1] > tenant.server_limit:
+        raise Conflict(
+            f"The {tenant.plan} plan covers {tenant.server_limit} servers, and {count[0]} are"
+            " enrolled. An owner of the tenant can raise the limit by changing the plan; hosts that"
+            " are enrolled already keep reporting.",
+            field="name",
+        )
+
+
+def _told(excluded: Any) -> dict[str, ColumnElement[Any]]:
+    """Return the assignments of an update that keeps what the host did not tell."""
+    texts = {
+        name: func.coalesce(func.nullif(excluded[name], ""), getattr(Agent, name))
+        for name in _TEXT_COLUMNS
+    }
+    lists = {
+        name: case(
+            (func.cardinality(excluded[name]) > 0, excluded[name]), else_=getattr(Agent, name)
+        )
+        for name in _LIST_COLUMNS
+    }
+    numbers = {
+        name: func.coalesce(excluded[name], getattr(Agent, name)) for name in _NUMBER_COLUMNS
+    }
+    return {**texts, **lists, **numbers}
+
+
+def identity_columns(identity: HostIdentity) -> dict[str, Any]:
+    """Return the columns that the host told something about."""
+    told = {
+        name: getattr(identity, name)
+        for name in (*_TEXT_COLUMNS, *_LIST_COLUMNS, *_NUMBER_COLUMNS)
+        if getattr(identity, name) is not None
+    }
+    if "tags" in told:
+        told["tags"] = sorted(set(told["tags"]))
+    if "addresses" in told:
+        told["addresses"] = list(told["addresses"])
+    return told
+
+
+def _row(tenant_id: UUID, agent: NewAgent) -> dict[str, Any]:
+    blank: dict[str, Any] = dict.fromkeys(_TEXT_COLUMNS, "") | dict.fromkeys(_NUMBER_COLUMNS)
+    blank |= {name: [] for name in _LIST_COLUMNS}
+    return {
+        "tenant_id": tenant_id,
+        "id": agent.id or uuid4(),
+        "name": agent.name,
+        "enrolled_at": agent.enrolled_at or utc_now(),
+        **blank,
+        **identity_columns(agent.identity),
+    }

@@ -1,0 +1,45 @@
+"""Whether an agent is online: decided by when it was last heard of."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, func, not_
+from sqlmodel import col
+
+from hub.fleet.models import Agent
+
+ONLINE_WITHIN = timedelta(seconds=90)
+
+
+class AgentStatus(StrEnum):
+    """Whether an agent reports."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+
+
+class AgentStatusFilter(StrEnum):
+    """Which agents a list shows."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+    ALL = "all"
+
+
+def status_at(last_seen_at: datetime | None, now: datetime) -> AgentStatus:
+    """Return the status of an agent that was last heard of then."""
+    if last_seen_at is not None and last_seen_at > now - ONLINE_WITHIN:
+        return AgentStatus.ONLINE
+    return AgentStatus.OFFLINE
+
+
+def is_online(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that an agent is online; one that never reported is not."""
+    return func.coalesce(col(Agent.last_seen_at) > now - ONLINE_WITHIN, False)
+
+
+def has_status(status: AgentStatusFilter, now: datetime) -> list[ColumnElement[bool]]:
+    """Return the conditions of a list that shows this status."""
+    if status is AgentStatusFilter.ALL:
+        return []
+    return [is_online(now) if status is AgentStatusFilter.ONLINE else not_(is_online(now))]
