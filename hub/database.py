@@ -15,33 +15,19 @@ from contextlib import asynccontextmanager
 from typing import Concatenate
 from uuid import UUID
 
-import orjson
 from sqlalchemy import text
-from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+from hub.pool import engine_of, open_as
+
+__all__ = ["Database", "UnitOfWork", "engine_of", "enter"]
 
 _ENTER = text(
     "SELECT set_config('monsys.tenant_id', :tenant_id, true),"
     " set_config('monsys.user_id', :user_id, true),"
     " set_config('monsys.presented', :presented, true)"
 )
-
-
-def engine_of(url: str, *, pool_size: int) -> AsyncEngine:
-    """Return the asyncpg engine of a postgresql:// URL."""
-    return create_async_engine(
-        make_url(url).set(drivername="postgresql+asyncpg"),
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=10,
-        # A connection that died while idle (the server restarted) is replaced, not handed out.
-        pool_pre_ping=True,
-        json_serializer=lambda value: orjson.dumps(value).decode(),
-        json_deserializer=orjson.loads,
-        connect_args={
-            "server_settings": {"application_name": "monsys-hub", "timezone": "UTC", "jit": "off"}
-        },
-    )
 
 
 class Database:
@@ -64,12 +50,18 @@ class Database:
             AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session,
             session.begin(),
         ):
-            await enter(session, tenant_id=tenant_id, user_id=user_id, presented=presented)
+            await session.run_sync(_open, tenant_id, user_id)
+            if presented is not None:
+                await enter(session, tenant_id=tenant_id, user_id=user_id, presented=presented)
             yield session
 
     async def close(self) -> None:
         """Close all connections."""
         await self.engine.dispose()
+
+
+def _open(session: Session, tenant_id: UUID | None, user_id: UUID | None) -> None:
+    open_as(session.connection(), tenant_id=tenant_id, user_id=user_id)
 
 
 async def enter(

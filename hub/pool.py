@@ -1,0 +1,119 @@
+"""The connection pool: transactions that open in one round trip, dead connections replaced.
+
+A call is a handful of round trips to PostgreSQL, and each costs more than the statement in it. So
+BEGIN and the settings of row-level security travel together, and a connection is asked whether it
+lives only when it has been idle long enough for a firewall to have dropped it.
+"""
+
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+_ASK_AFTER_IDLE_SECONDS = 15.0
+_RETURNED_AT = "monsys_returned_at"
+
+
+def engine_of(url: str, *, pool_size: int) -> AsyncEngine:
+    """Return the asyncpg engine of a postgresql:// URL."""
+    engine = create_async_engine(
+        make_url(url).set(drivername="postgresql+asyncpg"),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+        connect_args={
+            "connection_class": HubConnection,
+            "server_settings": {"application_name": "monsys-hub", "timezone": "UTC", "jit": "off"},
+        },
+    )
+    _replace_dead_connections(engine)
+    return engine
+
+
+class HubConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ships no types
+    """A connection whose next transaction opens with settings that last as long as it does."""
+
+    __slots__ = ("opening",)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.opening = ""
+
+    def transaction(
+        self, *, isolation: str | None = None, readonly: bool = False, deferrable: bool = False
+    ) -> Any:
+        """Return what SQLAlchemy starts before the first statement, and ends at the end."""
+        if isolation is not None or readonly or deferrable:
+            return super().transaction(
+                isolation=isolation, readonly=readonly, deferrable=deferrable
+            )
+        opening, self.opening = self.opening, ""
+        return HubTransaction(self, opening)
+
+
+class HubTransaction:
+    """A transaction of the server's default isolation: asyncpg's, with an opening."""
+
+    def __init__(self, connection: HubConnection, opening: str) -> None:
+        self._connection = connection
+        self._opening = opening
+
+    async def start(self) -> None:
+        """Begin; what the transaction may see is settled in the same round trip."""
+        await self._connection.execute(f"BEGIN;{self._opening}")
+
+    async def commit(self) -> None:
+        """Commit. PostgreSQL answers ROLLBACK when a statement had failed: that is no success."""
+        if await self._connection.execute("COMMIT") != "COMMIT":
+            raise asyncpg.InFailedSQLTransactionError("a statement failed; nothing was committed")
+
+    async def rollback(self) -> None:
+        """Undo everything."""
+        await self._connection.execute("ROLLBACK")
+
+
+def open_as(connection: Connection, *, tenant_id: UUID | None, user_id: UUID | None) -> None:
+    """Let the transaction that begins with the next statement see this tenant and person.
+
+    The ids are written into the text because BEGIN takes no parameters; a UUID is hexadecimal
+    digits and nothing else. `SET LOCAL` ends with the transaction; what is not set sees no rows.
+    """
+    opening = ""
+    if tenant_id is not None:
+        opening += f"SET LOCAL monsys.tenant_id='{UUID(int=tenant_id.int)}';"
+    if user_id is not None:
+        opening += f"SET LOCAL monsys.user_id='{UUID(int=user_id.int)}';"
+    driver_connection: Any = connection.connection.driver_connection
+    driver_connection.opening = opening
+
+
+def _replace_dead_connections(engine: AsyncEngine) -> None:
+    """Let a restart of PostgreSQL cost nobody an error: a dead connection is not handed out."""
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def tidy(connection: Any, record: Any) -> None:
+        record.info[_RETURNED_AT] = monotonic()
+        if connection is not None:  # None: it was found dead
+            # Left over when nothing was asked in a transaction; must not open somebody else's.
+            connection.driver_connection.opening = ""
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def check(connection: Any, record: Any, _proxy: object) -> None:
+        # The event loop has usually seen the server hang up already; asking costs nothing then.
+        if connection.driver_connection.is_closed():
+            raise InvalidatePoolError
+        idle_seconds = monotonic() - record.info.get(_RETURNED_AT, monotonic())
+        if idle_seconds < _ASK_AFTER_IDLE_SECONDS:
+            return
+        try:
+            engine.sync_engine.dialect.do_ping(connection)
+        except Exception as error:
+            raise InvalidatePoolError from error
