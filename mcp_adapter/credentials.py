@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from hub.errors import Unauthenticated
 from hub.principal import Principal, Scope
-from mcp_adapter.messages import INVALID_REQUEST, Answer, error_answer
+from mcp_adapter.messages import INVALID_REQUEST, UNAUTHENTICATED, Answer, error_answer
 
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 _NOT_QUOTABLE = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
@@ -48,7 +48,7 @@ class Challenge:
         return self._header((("error", "insufficient_scope"),), scopes)
 
     def _unauthenticated(self, message: str, parameters: tuple[tuple[str, str], ...]) -> Answer:
-        return error_answer(401, 401, message, headers=(self._header(parameters),))
+        return error_answer(401, UNAUTHENTICATED, message, headers=(self._header(parameters),))
 
     def _header(
         self, parameters: tuple[tuple[str, str], ...], scopes: Collection[Scope] = (Scope.READ,)

@@ -51,23 +51,22 @@ class Guard:
             return error_answer(403, FORBIDDEN, "This origin may not call the connector.")
         return None
 
+    def cors_headers(self, headers: dict[str, str]) -> Headers:
+        """Return what lets a page of an allowed origin read the answer."""
+        origin = headers.get("origin")
+        if origin is None or not self._may_talk_to_us(origin):
+            return ()
+        return (
+            ("Access-Control-Allow-Origin", origin),
+            ("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After"),
+            ("Vary", "Origin"),
+        )
+
     def _is_our_host(self, host: str) -> bool:
         return host in self.hosts or (self.loopback_is_ours and _is_loopback(f"http://{host}"))
 
     def _may_talk_to_us(self, origin: str) -> bool:
         return origin in self.origins or (self.loopback_is_ours and _is_loopback(origin))
-
-
-def cors_headers(headers: dict[str, str]) -> Headers:
-    """Return what lets a page of an allowed origin read the answer."""
-    origin = headers.get("origin")
-    if origin is None:
-        return ()
-    return (
-        ("Access-Control-Allow-Origin", origin),
-        ("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After"),
-        ("Vary", "Origin"),
-    )
 
 
 def preflight() -> Answer:

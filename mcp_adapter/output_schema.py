@@ -30,6 +30,10 @@ _SCALARS: dict[str, JsonSchema] = {
 }
 
 
+# A result shows the value it has; a longer list of what it might have been is not worth its tokens.
+_MAX_ENUM_VALUES = 10
+
+
 def root_field(operation: Operation) -> FieldNode:
     """Return the operation's one root field: what is under it is the tool's result."""
     selections = operation.definition.selection_set.selections
@@ -61,7 +65,7 @@ class _Walk:
         if root_type is None:
             raise OperationError(f"{self.operation.name}: the schema has no such root type.")
         schema = self._value(root_type.fields[root.name.value].type, root.selection_set)
-        if schema["type"] != "object":
+        if schema.get("type") != "object":
             # Clients before 2026-07-28 take an object only, and so does Claude.
             raise OperationError(f"{self.operation.name}: a tool's result must be an object.")
         return schema
@@ -72,7 +76,7 @@ class _Walk:
         if isinstance(kind, GraphQLList):
             return {"type": "array", "items": self._value(kind.of_type, selections)}
         if isinstance(kind, GraphQLEnumType):
-            return {"type": "string", "enum": list(kind.values)}
+            return _enum_schema(kind)
         if isinstance(kind, GraphQLObjectType) and selections is not None:
             return self._object(kind, selections)
         if kind.name not in _SCALARS:
@@ -100,3 +104,8 @@ class _Walk:
                 yield from self._fields(self.fragments[node.name.value].selection_set)
             else:
                 raise OperationError(f"{self.operation.name}: tools use no inline fragments.")
+
+
+def _enum_schema(kind: GraphQLEnumType) -> JsonSchema:
+    is_short = len(kind.values) <= _MAX_ENUM_VALUES
+    return {"enum": list(kind.values)} if is_short else {"type": "string"}

@@ -7,13 +7,7 @@ from uuid import uuid4
 from starlette.types import Message as AsgiMessage
 from starlette.types import Receive, Scope, Send
 
-from mcp_adapter.guard import cors_headers
-from mcp_adapter.messages import (
-    INVALID_REQUEST,
-    Answer,
-    Headers,
-    error_answer,
-)
+from mcp_adapter.messages import INVALID_REQUEST, Answer, Headers, error_answer
 
 type AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -65,9 +59,9 @@ class Request:
             if not message.get("more_body", False):
                 return b"".join(parts)
 
-    async def respond(self, answer: Answer) -> None:
-        """Write the answer."""
-        headers = [*answer.headers, *cors_headers(self.headers)]
+    async def respond(self, answer: Answer, *, extra: Headers) -> None:
+        """Write the answer, with further headers."""
+        headers = [*answer.headers, *extra]
         if answer.body is not None:
             headers += [("Content-Type", "application/json")]
         if answer.status != 204:  # noqa: PLR2004 - RFC 9110 §8.6: a 204 has no Content-Length
@@ -77,9 +71,8 @@ class Request:
         )
         await self.send({"type": "http.response.body", "body": answer.body or b""})
 
-    async def pass_to(self, app: AsgiApp, body: bytes) -> None:
+    async def pass_to(self, app: AsgiApp, body: bytes, *, extra: Headers) -> None:
         """Let the app answer the same request, its headers trimmed and its body unread."""
-        extra = cors_headers(self.headers)
 
         async def send(message: AsgiMessage) -> None:
             if extra and message["type"] == "http.response.start":

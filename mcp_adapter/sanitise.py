@@ -88,12 +88,15 @@ def cleaner_of(schema: dict[str, Any]) -> Cleaner | None:
     """
     if "properties" in schema:
         return _object_cleaner(schema["properties"])
-    if schema["type"] == "object":
-        return clean_json
-    if schema["type"] == "array":
-        return _list_cleaner(cleaner_of(schema["items"]))
-    is_free_text = schema["type"] == "string" and not schema.keys() & {"enum", "format"}
-    return clean_text if is_free_text else None
+    match schema.get("type"):
+        case "object":
+            return clean_json
+        case "array":
+            return _list_cleaner(cleaner_of(schema["items"]))
+        case "string" if "format" not in schema:
+            return clean_text
+        case _:
+            return None
 
 
 def _list_cleaner(item: Cleaner | None) -> Cleaner | None:

@@ -1,123 +1,79 @@
-"""The SDK's server: everything but calling a tool.
+"""Puts the connector together; the composition root mounts what `build_mcp` returns."""
 
-Tools are called by `mcp_adapter.transport` alone, so that there is one way to run a tool and it
-passes the scope check and the log. This server has no handler for tools/call on purpose.
-"""
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
-from importlib.metadata import version
-from typing import Any
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.routing import Route
 
-import mcp_types as types
-from mcp.server.caching import CacheHint
-from mcp.server.context import ServerRequestContext
-from mcp.server.lowlevel.server import Server
-from mcp.shared.exceptions import MCPError
-from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-
-from mcp_adapter.prompts import (
-    INSTRUCTIONS,
-    MORNING_BRIEFING,
-    MORNING_BRIEFING_DESCRIPTION,
-    MORNING_BRIEFING_TEXT,
-    MORNING_BRIEFING_TITLE,
-)
+from hub.audit.writer import AuditWriter
+from hub.database import Database
+from hub.settings import Settings
+from mcp_adapter.answers import CallAnswers
+from mcp_adapter.calls import ToolCaller
+from mcp_adapter.credentials import Authenticator, Challenge
+from mcp_adapter.guard import Guard
+from mcp_adapter.rate_limit import RateLimit
+from mcp_adapter.sdk_server import build_server
 from mcp_adapter.tools import tools
+from mcp_adapter.transport import Transport
 
-type _Context = ServerRequestContext[Any, Any]
-
-SERVER_NAME = "monsys"
-SERVER_TITLE = "monsys hub"
-SERVER_VERSION = version("monsys-hub")
-# Private, because a list may one day differ by what a token may do.
-_CACHE_HINT = CacheHint(ttl_ms=300_000, scope="private")
-_RESOURCE_NOT_FOUND_BEFORE_2026 = -32002
+_METADATA_PATH = "/.well-known/oauth-protected-resource"
 
 
-def build_server(*, website_url: str) -> Server[Any]:
-    """Return the server that answers discovery, lists and prompts."""
-    return Server(
-        SERVER_NAME,
-        version=SERVER_VERSION,
-        title=SERVER_TITLE,
-        description="The monsys connector: read-mostly access to one tenant's fleet.",
-        instructions=INSTRUCTIONS,
-        website_url=website_url,
-        cache_hints={
-            "server/discover": _CACHE_HINT,
-            "tools/list": _CACHE_HINT,
-            "prompts/list": _CACHE_HINT,
-            "resources/list": _CACHE_HINT,
-            "resources/templates/list": _CACHE_HINT,
-        },
-        on_list_tools=_list_tools,
-        on_list_prompts=_list_prompts,
-        on_get_prompt=_get_prompt,
-        on_list_resources=_list_resources,
-        on_list_resource_templates=_list_resource_templates,
-        on_read_resource=_read_resource,
-        get_tool_input_schema=lambda _name: None,  # no argument is mirrored into a header
+@dataclass(frozen=True)
+class McpEndpoint:
+    """The connector's routes, and what must run while they are served."""
+
+    routes: list[Route]
+    _sessions: StreamableHTTPSessionManager
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Serve for as long as the block lasts; once only."""
+        async with self._sessions.run():
+            yield
+
+
+def build_mcp(
+    settings: Settings,
+    database: Database,
+    authenticator: Authenticator,
+    audit_writer: AuditWriter,
+) -> McpEndpoint:
+    """Return the connector of this configuration."""
+    server = build_server(website_url=settings.public_app_origin)
+    sessions = StreamableHTTPSessionManager(
+        server,
+        stateless=True,
+        json_response=True,
+        max_request_body_size=settings.max_request_bytes,
     )
-
-
-def _only_one_page(params: types.PaginatedRequestParams | None) -> None:
-    if params is not None and params.cursor is not None:
-        raise MCPError(code=types.INVALID_PARAMS, message="The list has one page; send no cursor.")
-
-
-async def _list_tools(
-    _ctx: _Context, params: types.PaginatedRequestParams | None
-) -> types.ListToolsResult:
-    _only_one_page(params)
-    return types.ListToolsResult(
-        tools=[types.Tool.model_validate(tool.definition) for tool in tools().values()]
+    rate_limit = RateLimit(
+        settings.rate_limit_storage_url, calls_per_minute=settings.mcp_calls_per_minute
     )
+    caller = ToolCaller(database, audit_writer, rate_limit, tools())
+    guard = Guard.of(settings)
 
+    def transport(metadata_path: str) -> Transport:
+        challenge = Challenge(f"{settings.api_origin}{metadata_path}")
+        return Transport(
+            guard=guard,
+            challenge=challenge,
+            authenticator=authenticator,
+            caller=caller,
+            sdk=sessions.handle_request,
+            answers=CallAnswers(challenge, server.server_info_stamp),
+            max_request_bytes=settings.max_request_bytes,
+        )
 
-async def _list_prompts(
-    _ctx: _Context, params: types.PaginatedRequestParams | None
-) -> types.ListPromptsResult:
-    _only_one_page(params)
-    prompt = types.Prompt(
-        name=MORNING_BRIEFING,
-        title=MORNING_BRIEFING_TITLE,
-        description=MORNING_BRIEFING_DESCRIPTION,
-    )
-    return types.ListPromptsResult(prompts=[prompt])
-
-
-async def _get_prompt(
-    _ctx: _Context, params: types.GetPromptRequestParams
-) -> types.GetPromptResult:
-    if params.name != MORNING_BRIEFING:
-        message = f"There is one prompt: {MORNING_BRIEFING}."
-        raise MCPError(code=types.INVALID_PARAMS, message=message)
-    text = types.TextContent(type="text", text=MORNING_BRIEFING_TEXT)
-    return types.GetPromptResult(
-        description=MORNING_BRIEFING_DESCRIPTION,
-        messages=[types.PromptMessage(role="user", content=text)],
-    )
-
-
-async def _list_resources(
-    _ctx: _Context, params: types.PaginatedRequestParams | None
-) -> types.ListResourcesResult:
-    _only_one_page(params)
-    return types.ListResourcesResult(resources=[])
-
-
-async def _list_resource_templates(
-    _ctx: _Context, params: types.PaginatedRequestParams | None
-) -> types.ListResourceTemplatesResult:
-    _only_one_page(params)
-    return types.ListResourceTemplatesResult(resource_templates=[])
-
-
-async def _read_resource(
-    ctx: _Context, params: types.ReadResourceRequestParams
-) -> types.ReadResourceResult:
-    is_modern = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
-    raise MCPError(
-        code=types.INVALID_PARAMS if is_modern else _RESOURCE_NOT_FOUND_BEFORE_2026,
-        message="There is no such resource.",
-        data={"uri": str(params.uri)[:200]},
-    )
+    at_path, at_origin = transport(f"{_METADATA_PATH}/mcp"), transport(_METADATA_PATH)
+    # Exact routes for both spellings: a mount would answer one of them with a redirect, which
+    # clients do not follow with their POST. At the bare origin a browser's GET is somebody else's.
+    routes = [
+        Route("/mcp", at_path, include_in_schema=False),
+        Route("/mcp/", at_path, include_in_schema=False),
+        Route("/", at_origin, methods=["POST", "OPTIONS"], include_in_schema=False),
+    ]
+    return McpEndpoint(routes=routes, _sessions=sessions)

@@ -9,6 +9,7 @@ from hub.principal import SCOPE_BY_PERMISSION, Permission, Scope
 from hub_schema.directives import Effect
 from hub_schema.operations import GRAPHQL_SCHEMA, Operation, OperationError, operations
 from mcp_adapter.argument_names import arguments_by_variable
+from mcp_adapter.compact import compacted
 from mcp_adapter.input_schema import JsonSchema, input_schema
 from mcp_adapter.output_schema import output_schema, root_field
 
@@ -40,7 +41,7 @@ class Tool:
             "title": self.title,
             "description": self.description,
             "inputSchema": self.input_schema,
-            "outputSchema": self.output_schema,
+            "outputSchema": compacted(self.output_schema),
             "annotations": dict(self.annotations),
         }
 

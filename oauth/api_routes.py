@@ -189,6 +189,7 @@ for _method in ("GET", "POST"):
         authorize_at_root,
         methods=[_method],
         status_code=307,
+        response_class=Response,
         responses=ALIAS_RESPONSES,
     )
 for _path in (

@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
+# Plain aliases, which pydantic puts in place: OpenAPI finds no `$defs` in a request body.
 # No control characters: they have no place in a name, and PostgreSQL refuses NUL.
-type _Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=200)]
-type _Uri = Annotated[str, StringConstraints(max_length=MAX_REDIRECT_URI_CHARACTERS)]
-type GrantType = Literal["authorization_code", "refresh_token"]
+_Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=200)]
+_Uri = Annotated[str, StringConstraints(max_length=MAX_REDIRECT_URI_CHARACTERS)]
+_GrantType = Literal["authorization_code", "refresh_token"]
 
 # What tells a client that knows RFC 7591 from the two-field registration of our documentation.
 _PROTOCOL_FIELDS = frozenset(
@@ -63,7 +64,7 @@ class ClientMetadata(BaseModel):
     token_endpoint_auth_method: Literal["none", "client_secret_post", "client_secret_basic"] = (
         Field("none", description="A secret is made only for those that ask for one.")
     )
-    grant_types: list[GrantType] = Field(["authorization_code"], max_length=10)
+    grant_types: list[_GrantType] = Field(["authorization_code"], max_length=10)
     response_types: list[Literal["code"]] = Field(["code"], max_length=10)
     scope: Annotated[str, StringConstraints(max_length=1000)] = Field(
         "", description="Space-separated; scopes unknown here are dropped."

@@ -11,8 +11,6 @@ Only sessions of people come in here. A connector's token opens `/mcp` and nothi
 import asyncio
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Protocol
-from uuid import uuid4
 
 import structlog
 from graphql import ExecutionResult
@@ -22,12 +20,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from hub.database import Database, UnitOfWork
 from hub.principal import Permission, Principal, PrincipalKind
 from hub.settings import Settings
 from hub_schema.adhoc import checked
-from hub_schema.context import Context
-from hub_schema.execution import run_operation
+from hub_schema.http_execution import PersistedOperation, Runnable, executed
 from hub_schema.http_request import (
     JSON,
     GraphQLRequest,
@@ -40,38 +36,12 @@ from hub_schema.http_request import (
 )
 from hub_schema.http_response import refusal_response, response_type, result_response
 from hub_schema.limits import OPERATION_TIMEOUT
-from hub_schema.operations import Operation, operations_by_document_id
+from hub_schema.operations import operations_by_document_id
 from oauth.sessions import session_principal
 
 _log = structlog.get_logger(__name__)
 
 type PrincipalOf = Callable[[Request], Awaitable[Principal | None]]
-
-
-class Runnable(Protocol):
-    """An operation with its variables, ready to be executed in a context."""
-
-    @property
-    def is_mutation(self) -> bool:
-        """Whether it changes anything."""
-        ...
-
-    async def run(self, context: Context) -> ExecutionResult:
-        """Execute it."""
-        ...
-
-
-class PersistedOperation:
-    """An operation file with the variables of this request."""
-
-    def __init__(self, operation: Operation, variables: dict[str, object]) -> None:
-        self._operation = operation
-        self._variables = variables
-        self.is_mutation = operation.is_mutation
-
-    async def run(self, context: Context) -> ExecutionResult:
-        """Execute the file; it was parsed and validated when the hub started."""
-        return await run_operation(self._operation, self._variables, context)
 
 
 class GraphQLEndpoint:
@@ -141,9 +111,7 @@ async def _result(request: Request, principal: Principal, asked: GraphQLRequest)
     runnable = _persisted(asked) if asked.query is None else _ad_hoc(asked, principal)
     if isinstance(runnable, ExecutionResult):
         return runnable
-    request_id = getattr(request.state, "request_id", None) or uuid4().hex
-    database: Database = request.app.state.database
-    return await _executed(database, principal, runnable, request_id)
+    return await executed(request, principal, runnable)
 
 
 def _persisted(asked: GraphQLRequest) -> Runnable:
@@ -173,35 +141,6 @@ def _ad_hoc(asked: GraphQLRequest, principal: Principal) -> Runnable | Execution
             " send a `documentId`.",
         )
     return checked(asked.query or "", asked.variables, asked.operation_name)
-
-
-class _MutationFailedError(Exception):
-    """Leaves the transaction the way that rolls it back."""
-
-    def __init__(self, result: ExecutionResult) -> None:
-        super().__init__()
-        self.result = result
-
-
-async def _executed(
-    database: Database, principal: Principal, runnable: Runnable, request_id: str
-) -> ExecutionResult:
-    """Run in one transaction of the caller's tenant; a mutation with an error changes nothing."""
-    try:
-        async with database.transaction(
-            tenant_id=principal.tenant_id, user_id=principal.user_id
-        ) as session:
-            context = Context(UnitOfWork(session), principal, request_id=request_id)
-            return _stored(runnable, await runnable.run(context))
-    except _MutationFailedError as failed:
-        return failed.result
-
-
-def _stored(runnable: Runnable, result: ExecutionResult) -> ExecutionResult:
-    """Return what may be committed."""
-    if runnable.is_mutation and result.errors:
-        raise _MutationFailedError(result)
-    return result
 
 
 def graphql_routes(

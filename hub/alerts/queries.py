@@ -59,6 +59,32 @@ _COLUMNS: tuple[Any, ...] = (
 MAX_ALERTS_AN_AGENT = 20
 
 
+@cache
+def _page_read(given: frozenset[str]) -> PreparedRead:
+    """Return the page's statement with the filters that are given: the list asked for most."""
+    by_name: dict[str, Any] = {
+        # By its rank, which leads the index of the list.
+        "severity_rank": col(Alert.severity_rank),
+        "category": col(Alert.category),
+        "agent_id": col(Alert.agent_id),
+    }
+    filters = [column == bindparam(name) for name, column in by_name.items() if name in given]
+    filters.append(col(Alert.state) == AlertState.OPEN)
+    order = (col(Alert.severity_rank), col(Alert.opened_at), col(Alert.id))
+    total = select(func.count()).select_from(Alert).where(*filters).scalar_subquery()
+    statement: Select[*tuple[Any, ...]] = (
+        select(*_COLUMNS, total.label("total"))
+        .outerjoin(Agent, col(Agent.id) == col(Alert.agent_id))
+        .where(*filters)
+        .order_by(*(column.desc() for column in order))
+        .limit(bindparam("limit", type_=Integer))
+    )
+    if "after" in given:
+        key = [bindparam(f"after_{column.key}", type_=column.type) for column in order]
+        statement = statement.where(tuple_(*order) < tuple_(*key))
+    return PreparedRead(statement)
+
+
 async def alerts_page(
     session: AsyncSession,
     *,
@@ -70,27 +96,24 @@ async def alerts_page(
 ) -> Page[AlertRow]:
     """Return open alerts, worst and newest first, and how many match."""
     check_page_size(first)
-    filters = [col(Alert.state) == AlertState.OPEN]
+    values: dict[str, object] = {}
     if severity is not None:
-        filters.append(col(Alert.severity) == severity)
+        values["severity_rank"] = severity.rank
     if category is not None:
-        filters.append(col(Alert.category) == category)
+        values["category"] = category
     if agent_id is not None:
-        filters.append(col(Alert.agent_id) == agent_id)
-    order = (col(Alert.severity_rank), col(Alert.opened_at), col(Alert.id))
-    total = select(func.count()).select_from(Alert).where(*filters).scalar_subquery()
-    statement: Select[*tuple[Any, ...]] = (
-        select(*_COLUMNS, total.label("total"))
-        .outerjoin(Agent, col(Agent.id) == col(Alert.agent_id))
-        .where(*filters)
-        .order_by(*(column.desc() for column in order))
-        .limit(first + 1)
-    )
+        values["agent_id"] = agent_id
+    given = frozenset({*values, "after"} if after is not None else values)
     if after is not None:
-        key = decode_cursor(ALERTS.name, after, int, datetime, UUID)
-        statement = statement.where(tuple_(*order) < key)
-    rows = (await session.execute(statement)).mappings().all()
-    return counted_page(AlertRow, rows, first=first)
+        rank, opened_at, identity = decode_cursor(ALERTS.name, after, int, datetime, UUID)
+        values |= {
+            "after_severity_rank": rank,
+            "after_opened_at": opened_at,
+            "after_id": identity,
+        }
+    rows = await _page_read(given).rows(session, limit=first + 1, **values)
+    alerts = [AlertRow(*columns) for *columns, _ in rows]
+    return Page.of(alerts, first=first, total=rows[0][-1] if rows else 0)
 
 
 async def open_alerts_by_agent(

@@ -1,12 +1,13 @@
 """Verifies a tenant's audit chain: every hash recomputed, every row where it belongs."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Text, cast, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -51,41 +52,45 @@ class Verification:
 async def verify_chain(session: AsyncSession, *, tenant_id: UUID) -> Verification:
     """Recompute the tenant's chain from its beginning, and stop at the first broken row.
 
-    The head is read first: rows that are appended meanwhile are beyond it and are left out.
+    Each head is read after the rows: a chain that grows meanwhile has a head that is ahead of them,
+    never one that is behind.
     """
-    head = await _head(session, tenant_id)
-    end, end_hash = (head.seq, head.hash) if head else (0, GENESIS_HASH)
     previous_hash = GENESIS_HASH
     verified = 0
-    async for row in _rows_in_order(session, tenant_id):
-        if row.seq > end and verified == end and head is not None:
-            break
-        damage = _damage_of(row, expected_seq=verified + 1, previous_hash=previous_hash)
-        if damage is not None:
-            seq = verified + 1 if damage is Damage.ROW_MISSING else row.seq
-            return Verification(verified, Break(seq, damage))
-        previous_hash = row.hash
-        verified += 1
-    if verified < end:
-        return Verification(verified, Break(verified + 1, Damage.TAIL_MISSING))
-    if verified != end or previous_hash != end_hash:
-        return Verification(verified, Break(verified, Damage.HEAD_CHANGED))
-    return Verification(verified, None)
+    while True:
+        before = verified
+        async for row in _rows_after(session, tenant_id, seq=verified):
+            damage = _damage_of(row, expected_seq=verified + 1, previous_hash=previous_hash)
+            if damage is not None:
+                return Verification(verified, Break(verified + 1, damage))
+            previous_hash = row.hash
+            verified += 1
+        head_seq, head_hash = await _head(session, tenant_id)
+        if head_seq > verified > before:  # it grew; go on
+            continue
+        return Verification(
+            verified,
+            _damage_of_tail(verified, previous_hash, head_seq=head_seq, head_hash=head_hash),
+        )
 
 
-async def _head(session: AsyncSession, tenant_id: UUID) -> AuditHead | None:
-    statement = select(AuditHead).where(col(AuditHead.tenant_id) == tenant_id)
-    head: AuditHead | None = await session.scalar(statement)
-    return head
+async def _head(session: AsyncSession, tenant_id: UUID) -> tuple[int, str]:
+    statement = select(col(AuditHead.seq), col(AuditHead.hash)).where(
+        col(AuditHead.tenant_id) == tenant_id
+    )
+    head = (await session.execute(statement)).one_or_none()
+    return (head.seq, head.hash) if head else (0, GENESIS_HASH)
 
 
-async def _rows_in_order(session: AsyncSession, tenant_id: UUID) -> AsyncIterator[Any]:
+async def _rows_after(session: AsyncSession, tenant_id: UUID, *, seq: int) -> AsyncIterator[Any]:
     """Yield the rows of the chain in batches, so that a long trail needs little memory."""
-    after = -1
+    after = seq
     columns = AuditRow.__table__.c  # type: ignore[attr-defined]
+    # As text: a number that was tampered with may be one that no float holds.
+    details_text = cast(columns.details, Text).label("details_text")
     while True:
         statement = (
-            select(*columns)
+            select(*(one for one in columns if one.key != "details"), details_text)
             .where(columns.tenant_id == tenant_id, columns.seq > after)
             .order_by(columns.seq)
             .limit(_BATCH_ROWS)
@@ -98,9 +103,19 @@ async def _rows_in_order(session: AsyncSession, tenant_id: UUID) -> AsyncIterato
         after = rows[-1].seq
 
 
+def _damage_of_tail(
+    verified: int, last_hash: str, *, head_seq: int, head_hash: str
+) -> Break | None:
+    if head_seq > verified:
+        return Break(verified + 1, Damage.TAIL_MISSING)
+    if (head_seq, head_hash) != (verified, last_hash):
+        return Break(verified, Damage.HEAD_CHANGED)
+    return None
+
+
 def _damage_of(row: Any, *, expected_seq: int, previous_hash: str) -> Damage | None:
     if row.seq != expected_seq:
-        return Damage.ROW_MISSING if row.seq > expected_seq else Damage.ROW_UNCHAINED
+        return Damage.ROW_MISSING
     if row.previous_hash != previous_hash:
         return Damage.ROW_UNCHAINED
     return None if _recomputed_hash(row) == row.hash else Damage.ROW_CHANGED
@@ -108,6 +123,7 @@ def _damage_of(row: Any, *, expected_seq: int, previous_hash: str) -> Damage | N
 
 def _recomputed_hash(row: Any) -> str | None:
     """Return the hash of what the row says now; None when that cannot even be canonical JSON."""
+    details = json.loads(row.details_text, parse_int=_integer_as_written)
     event = AuditEvent(
         # A row of a later version may be of a type that is unknown here; its hash still counts.
         event_type=row.event_type if row.event_type not in EventType else EventType(row.event_type),
@@ -115,7 +131,7 @@ def _recomputed_hash(row: Any) -> str | None:
         actor_kind=row.actor_kind,
         outcome=row.outcome,
         user_id=row.user_id,
-        details=_as_written(row.details),
+        details=details,
         body=row.body,
         request_id=row.request_id,
     )
@@ -131,16 +147,11 @@ def _recomputed_hash(row: Any) -> str | None:
         return None
 
 
-def _as_written(value: Any) -> Any:
-    """Return the JSON value as it was hashed.
+def _integer_as_written(digits: str) -> int | float:
+    """Return the number as it was hashed.
 
     `jsonb` keeps 1e17 as 100000000000000000. An integer of that size is refused when a row is
     written, so one that is read was a float.
     """
-    if isinstance(value, dict):
-        return {key: _as_written(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_as_written(part) for part in value]
-    if type(value) is int and abs(value) > _MAX_EXACT_INTEGER:
-        return float(value)
-    return value
+    value = float(digits)
+    return value if abs(value) > _MAX_EXACT_INTEGER else int(digits)

@@ -11,7 +11,7 @@ from typing import Self
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from hub.audit.commands import ToolCall, append_tool_calls
 from hub.database import Database, enter
@@ -20,6 +20,7 @@ from hub.errors import Unavailable
 _log = structlog.get_logger(__name__)
 _MAX_BATCH = 500
 _WRITE_TIMEOUT_SECONDS = 10
+_REFUSALS = ("22", "23")  # classes of SQLSTATE: data exception, integrity constraint violation
 
 type _Waiting = tuple[ToolCall, asyncio.Future[None]]
 
@@ -113,10 +114,10 @@ class AuditWriter:
 
 
 def _is_refusal(error: Exception) -> bool:
-    """Tell whether the rows were refused by a database that answers; else splitting is in vain."""
+    """Tell whether the rows were refused, by PostgreSQL or as no JSON; else halving is in vain."""
     if isinstance(error, DBAPIError):
-        return not error.connection_invalidated and not isinstance(error, OperationalError)
-    return isinstance(error, ValueError)  # no canonical JSON
+        return str(getattr(error.orig, "sqlstate", None))[:2] in _REFUSALS
+    return isinstance(error, ValueError)
 
 
 def _unavailable() -> Unavailable:

@@ -208,12 +208,12 @@ async def _neighbours(
     condition: ColumnElement[bool],
 ) -> dict[UUID, list[Neighbour]]:
     """Return, for each detection, the newest others that meet the condition about it."""
+    # Hosts are joined after the limit: a common rule has thousands of detections.
     found = (
         select(
-            *DETECTION_COLUMNS,
+            *DETECTION_COLUMNS[:-1],
             *(func.coalesce(holds, False).label(relation) for relation, holds in relations.items()),
         )
-        .join(Agent, col(Agent.id) == col(Detection.agent_id))
         .where(col(Detection.id) != subject.id, condition)
         .order_by(col(Detection.last_seen_at).desc(), col(Detection.id).desc())
         .limit(MAX_NEIGHBOURS)
@@ -221,8 +221,10 @@ async def _neighbours(
         .lateral("found")
     )
     rows = await session.execute(
-        select(col(subject.id).label("subject_id"), found)
+        select(col(subject.id).label("subject_id"), found, col(Agent.name).label("agent_name"))
+        .select_from(subject)
         .join(found, true())
+        .join(Agent, col(Agent.id) == found.c.agent_id)
         .where(col(subject.id).in_(detection_ids))
         .order_by(found.c.last_seen_at.desc(), found.c.id.desc())
     )

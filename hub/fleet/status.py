@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, func, not_
+from sqlalchemy import ColumnElement, or_
 from sqlmodel import col
 
 from hub.fleet.models import Agent
@@ -34,12 +34,15 @@ def status_at(last_seen_at: datetime | None, now: datetime) -> AgentStatus:
 
 
 def is_online(now: datetime) -> ColumnElement[bool]:
-    """Return the condition that an agent is online; one that never reported is not."""
-    return func.coalesce(col(Agent.last_seen_at) > now - ONLINE_WITHIN, False)
+    """Return the condition that an agent is online; of one that never reported it is unknown."""
+    return col(Agent.last_seen_at) > now - ONLINE_WITHIN
 
 
 def has_status(status: AgentStatusFilter, now: datetime) -> list[ColumnElement[bool]]:
     """Return the conditions of a list that shows this status."""
     if status is AgentStatusFilter.ALL:
         return []
-    return [is_online(now) if status is AgentStatusFilter.ONLINE else not_(is_online(now))]
+    if status is AgentStatusFilter.ONLINE:
+        return [is_online(now)]
+    last_seen_at = col(Agent.last_seen_at)
+    return [or_(last_seen_at.is_(None), last_seen_at <= now - ONLINE_WITHIN)]
