@@ -63,6 +63,7 @@ async def test_knows_when_the_token_expires(token: str, authenticator: BearerAut
 @pytest.mark.parametrize(
     "foreign",
     ["", "mat_", "Bearer x", "mat_" + "a" * 49, "mat_é", new_token("mcs_"), "mat_\x00"],
+    ids=["empty", "prefix", "words", "no checksum", "not ASCII", "other prefix", "control"],
 )
 async def test_turns_away_what_is_no_token_without_asking(
     foreign: str, authenticator: BearerAuthenticator, statements: Statements
