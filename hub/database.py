@@ -12,7 +12,7 @@ transaction. Unset means no rows, never all:
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Concatenate
+from typing import Any, Concatenate
 from uuid import UUID
 
 from sqlalchemy import text
@@ -23,6 +23,7 @@ from hub.pool import engine_of, open_as
 
 __all__ = ["Database", "UnitOfWork", "engine_of", "enter"]
 
+_GRACE_SECONDS = 2.0
 _ENTER = text(
     "SELECT set_config('monsys.tenant_id', :tenant_id, true),"
     " set_config('monsys.user_id', :user_id, true),"
@@ -46,14 +47,17 @@ class Database:
         presented: str | None = None,
     ) -> AsyncIterator[AsyncSession]:
         """Open a transaction that sees one tenant; commit when the block ends, else roll back."""
-        async with (
-            AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session,
-            session.begin(),
-        ):
+        session = AsyncSession(self.engine, expire_on_commit=False, autoflush=False)
+        try:
             await session.run_sync(_open, tenant_id, user_id)
             if presented is not None:
                 await enter(session, tenant_id=tenant_id, user_id=user_id, presented=presented)
             yield session
+            await session.commit()
+        finally:
+            if session.in_transaction():
+                # Not committed. Shielded: a cancelled caller must not keep the connection.
+                await asyncio.shield(asyncio.create_task(session.close()))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -61,7 +65,7 @@ class Database:
 
 
 def _open(session: Session, tenant_id: UUID | None, user_id: UUID | None) -> None:
-    open_as(session.connection(), tenant_id=tenant_id, user_id=user_id)
+    open_as(session, tenant_id=tenant_id, user_id=user_id)
 
 
 async def enter(
@@ -93,6 +97,7 @@ class UnitOfWork:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
         self._lock = asyncio.Lock()
+        self._is_over = False
 
     async def run[**P, Result](
         self,
@@ -100,6 +105,31 @@ class UnitOfWork:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> Result:
-        """Run one domain query or command in this unit of work."""
+        """Run one domain query or command in this unit of work.
+
+        It runs to its end even when nobody waits any more: GraphQL cancels the siblings of a field
+        that failed, and a statement that is cut off costs the connection.
+        """
         async with self._lock:
-            return await query(self._session, *args, **kwargs)
+            if self._is_over:
+                raise RuntimeError("the unit of work is over")
+            running = asyncio.ensure_future(query(self._session, *args, **kwargs))
+            try:
+                return await asyncio.shield(running)
+            except asyncio.CancelledError:
+                await _ended(running)
+                raise
+
+    async def finish(self) -> None:
+        """Wait for what still runs and let nothing start; call it where an operation failed."""
+        async with self._lock:
+            self._is_over = True
+
+
+async def _ended(running: asyncio.Future[Any]) -> None:
+    """Return when the query has ended; one that takes too long is cut off after all."""
+    await asyncio.wait({running}, timeout=_GRACE_SECONDS)
+    running.cancel()
+    await asyncio.wait({running})
+    if not running.cancelled():
+        running.exception()  # seen, so that nobody reports it as lost

@@ -11,13 +11,15 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from sqlalchemy import Connection, event
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import InvalidatePoolError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import Session
 
 _ASK_AFTER_IDLE_SECONDS = 15.0
 _RETURNED_AT = "monsys_returned_at"
+_ADAPTER = "monsys_adapter"
 
 
 def engine_of(url: str, *, pool_size: int) -> AsyncEngine:
@@ -27,6 +29,8 @@ def engine_of(url: str, *, pool_size: int) -> AsyncEngine:
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
+        # A failed statement is logged without its values: they may be a tool's raw arguments.
+        hide_parameters=True,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
         connect_args={
@@ -80,8 +84,8 @@ class HubTransaction:
         await self._connection.execute("ROLLBACK")
 
 
-def open_as(connection: Connection, *, tenant_id: UUID | None, user_id: UUID | None) -> None:
-    """Let the transaction that begins with the next statement see this tenant and person.
+def open_as(session: Session, *, tenant_id: UUID | None, user_id: UUID | None) -> None:
+    """Let the transaction that begins with the session's first statement see this tenant.
 
     The ids are written into the text because BEGIN takes no parameters; a UUID is hexadecimal
     digits and nothing else. `SET LOCAL` ends with the transaction; what is not set sees no rows.
@@ -91,8 +95,20 @@ def open_as(connection: Connection, *, tenant_id: UUID | None, user_id: UUID | N
         opening += f"SET LOCAL monsys.tenant_id='{UUID(int=tenant_id.int)}';"
     if user_id is not None:
         opening += f"SET LOCAL monsys.user_id='{UUID(int=user_id.int)}';"
-    driver_connection: Any = connection.connection.driver_connection
-    driver_connection.opening = opening
+    pooled: Any = session.connection().connection
+    pooled.driver_connection.opening = opening
+    session.info[_ADAPTER] = pooled.dbapi_connection
+
+
+async def begun_connection(session: AsyncSession) -> Any:
+    """Return the asyncpg connection of a session that `open_as` opened, its transaction begun.
+
+    SQLAlchemy's adapter begins it and knows of it, so SQLAlchemy ends it as ever.
+    """
+    adapter = session.sync_session.info[_ADAPTER]
+    if adapter._transaction is None:  # noqa: SLF001 - no public way to begin without a statement
+        await adapter._start_transaction()  # noqa: SLF001
+    return adapter.driver_connection
 
 
 def _replace_dead_connections(engine: AsyncEngine) -> None:

@@ -1,5 +1,6 @@
 """What the hosts measure at any moment: quiet nights, busy days, and the troubles of the story."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -114,7 +115,8 @@ class Weather:
         """Return how full the disk is; on db-prod-02 the write-ahead log is piling up."""
         if host.name == "db-prod-02" and disk.mount != "/":
             age = max(0.0, min(1.05, 1 - (self.now - at) / DISK_HISTORY))
-            return round(min(97.0, 58 + (disk.used_percent - 58) * age**1.6), 1)
+            risen = (disk.used_percent - 58) * math.pow(age, 1.6)
+            return round(min(97.0, 58 + risen), 1)
         drift = 1.5 * noise(f"{host.name}{disk.mount}", midnight(at))
         return round(disk.used_percent + drift, 1)
 
@@ -132,7 +134,7 @@ class Weather:
 
 def grid(start: datetime, end: datetime, step: timedelta) -> Sequence[datetime]:
     """Return the moments from start up to, not including, end."""
-    return [start + step * index for index in range(-((start - end) // step))]
+    return [start + step * index for index in range(max(0, -((start - end) // step)))]
 
 
 def _percent(value: float) -> float:

@@ -27,7 +27,7 @@ _SOUND: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ("adduser", "3.134", "adduser", "3.134"),
         ("bash", "5.2.15-2+b7", "bash", "5.2.15-2"),
         ("coreutils", "9.1-1", "coreutils", "9.1-1"),
-        ("openssh-client", "1:9.2p1-2+deb12u3", "openssh", "1:9.2p1-2+deb12u3"),
+        ("grep", "3.8-5", "grep", "3.8-5"),
         ("python3.11", "3.11.2-6+deb12u4", "python3.11", "3.11.2-6+deb12u4"),
         ("sudo", "1.9.13p3-1+deb12u1", "sudo", "1.9.13p3-1+deb12u1"),
         ("systemd", "252.31-1~deb12u1", "systemd", "252.31-1~deb12u1"),

@@ -15,7 +15,7 @@ NORTHWIND_ID = stable_id("tenant", NORTHWIND_SLUG)
 CONTOSO_SLUG = "contoso-health"
 CONTOSO_ID = stable_id("tenant", CONTOSO_SLUG)
 
-_JOINED = timedelta(days=320)
+JOINED_BEFORE = timedelta(days=320)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ CONTOSO_PEOPLE = (CONTOSO_OWNER, CONTOSO_OPERATOR)
 
 async def plant_northwind(session: AsyncSession, *, now: datetime, sign_in: SignIn) -> None:
     """Make the tenant of the story, with the connector switched on, and its people."""
-    joined = now - _JOINED
+    joined = now - JOINED_BEFORE
     await create_tenant(
         session,
         tenant_id=NORTHWIND_ID,
@@ -85,7 +85,7 @@ async def plant_northwind(session: AsyncSession, *, now: datetime, sign_in: Sign
 
 async def plant_contoso(session: AsyncSession, *, now: datetime, sign_in: SignIn) -> None:
     """Make the tenant that nobody of the first may ever see; its connector is off."""
-    joined = now - _JOINED
+    joined = now - JOINED_BEFORE
     await create_tenant(
         session,
         tenant_id=CONTOSO_ID,

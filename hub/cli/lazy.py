@@ -1,0 +1,35 @@
+"""The list of commands, each with the module that holds it."""
+
+from importlib import import_module
+from typing import Any, override
+
+import typer
+from typer.core import TyperGroup
+
+# In the order in which one needs them.
+_MODULES = {
+    "demo": "hub.cli.demo",
+    "serve": "hub.cli.serve",
+    "migrate": "hub.cli.migrate",
+    "user": "hub.cli.user",
+    "agent": "hub.cli.agent",
+    "audit": "hub.cli.audit",
+    "egress": "hub.cli.egress",
+    "seed": "hub.cli.seed",
+}
+
+
+class LazyCommands(TyperGroup):
+    """Imports a command's module when the command is asked for."""
+
+    @override
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_MODULES)
+
+    @override
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in _MODULES:
+            return None
+        command = typer.main.get_command(import_module(_MODULES[cmd_name]).app)
+        command.name = cmd_name
+        return command

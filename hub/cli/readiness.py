@@ -1,0 +1,41 @@
+"""Whether the database is fit to be served from: migrated, and a role that obeys its rules."""
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.cli.failures import CommandError
+from hub.database import engine_of
+from hub.migrations.runner import head_revision
+
+_MIGRATE = "Run `monsys migrate` first."
+_ROLE = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
+_REVISION = text("SELECT version_num FROM alembic_version")
+
+
+async def check_database(hub_url: str) -> None:
+    """Raise CommandError when the hub must not run on this database, or not as this role."""
+    engine = engine_of(hub_url, pool_size=1)
+    try:
+        async with engine.connect() as connection:
+            await _check_role(connection)
+            await _check_revision(connection)
+    finally:
+        await engine.dispose()
+
+
+async def _check_role(connection: AsyncConnection) -> None:
+    if await connection.scalar(_ROLE):
+        raise CommandError(
+            "The role of MONSYS_DATABASE_URL can bypass row-level security, which keeps tenants"
+            " apart. Use the role monsys_hub, which `monsys migrate` makes."
+        )
+
+
+async def _check_revision(connection: AsyncConnection) -> None:
+    try:
+        revision = await connection.scalar(_REVISION)
+    except DBAPIError as error:
+        raise CommandError(f"The database was never migrated. {_MIGRATE}") from error
+    if revision != head_revision():
+        raise CommandError(f"The database is of another version of the hub. {_MIGRATE}")
