@@ -18,9 +18,11 @@ from hub.request_id import RequestIdMiddleware
 from hub.settings import Settings
 from hub.web.routes import web_routes
 from hub_schema.http import graphql_routes
+from hub_schema.http_execution import dashboard_document
 from mcp_adapter.server import build_mcp
 from oauth.bearer import BearerAuthenticator
 from oauth.routes import build_oauth, oauth_routes
+from oauth.sessions import session_principal
 
 DESCRIPTION = """
 The REST side of monsys hub: agents report here, OAuth clients register and get tokens here.
@@ -66,5 +68,9 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
     app.include_router(health_router)
     app.include_router(ingest_routes())
     app.include_router(oauth_routes())
-    app.router.routes.extend([*mcp.routes, *graphql_routes(settings), *web_routes(settings)])
+    app.router.routes.extend(mcp.routes)
+    app.router.routes.extend(graphql_routes(settings))
+    app.router.routes.extend(
+        web_routes(settings, principal_of=session_principal, document_of=dashboard_document)
+    )
     return app

@@ -5,6 +5,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from hub.errors import (
     Conflict,
@@ -48,6 +50,8 @@ def install_error_handlers(app: FastAPI) -> None:
     """Make every refusal one shape, with words of ours only."""
     app.add_exception_handler(HubError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
+    for kind in (OSError, PoolTimeoutError, DBAPIError):
+        app.add_exception_handler(kind, _perhaps_away)
     app.add_exception_handler(Exception, _broken)
 
 
@@ -76,6 +80,20 @@ async def _malformed(_request: Request, error: Exception) -> JSONResponse:
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
     return problem(422, InvalidInput.code, f"{first['msg']}.", field=field[:200])
+
+
+async def _perhaps_away(request: Request, error: Exception) -> JSONResponse:
+    """Answer 503 while PostgreSQL does not answer; any other fault of the database is ours.
+
+    asyncpg raises a plain OSError when it cannot connect, so those are read as an outage, too.
+    """
+    if isinstance(error, DBAPIError) and not (
+        error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
+    ):
+        return await _broken(request, error)
+    _log.warning("database_away", error=type(error).__name__)
+    away = "The hub cannot reach its database right now. Try again in a moment."
+    return problem(503, Unavailable.code, away, **{"Retry-After": "5"})
 
 
 async def _broken(_request: Request, error: Exception) -> JSONResponse:

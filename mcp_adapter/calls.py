@@ -87,6 +87,7 @@ class ToolCaller:
         self._database = database
         self._audit_writer = audit_writer
         self._rate_limit = rate_limit
+        self._changes: set[asyncio.Task[CallOutcome]] = set()
         self._tools = {
             name: _Prepared(tool, checker_of(tool.input_schema), ResultShaper.of(tool))
             for name, tool in tools.items()
@@ -115,7 +116,10 @@ class ToolCaller:
         given = _given(arguments)
         if prepared.tool.operation.is_mutation:
             # A change is never left half done because a client hung up.
-            return await asyncio.shield(self._change(invocation, prepared, given))
+            change = asyncio.create_task(self._change(invocation, prepared, given))
+            self._changes.add(change)  # the loop itself keeps tasks by weak references only
+            change.add_done_callback(self._changes.discard)
+            return await asyncio.shield(change)
         return await self._read(invocation, prepared, given)
 
     async def _refusal(

@@ -7,9 +7,7 @@ import orjson
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
-METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
-INTERNAL_ERROR = -32603
 # Ours, outside the range that JSON-RPC reserves; they repeat the HTTP status.
 UNAUTHENTICATED = 401
 FORBIDDEN = 403

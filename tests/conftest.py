@@ -13,11 +13,15 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import event, text
 
+from hub import prepared
 from hub.database import Database, engine_of
 from hub.embedded import EmbeddedPostgres
 from hub.migrations.runner import migrate
 from hub.tenancy.models import Tenant
 from tests.factories import make_tenant
+
+# The running hub with the demo in it, and the npm packages: one for the run, whoever asks.
+pytest_plugins = ["tests.acceptance.fixtures", "tests.node_packages"]
 
 
 @pytest.fixture(scope="session")
@@ -87,5 +91,7 @@ def statements(database: Database) -> Iterator[Statements]:
             recorded.append(statement)
 
     event.listen(database.engine.sync_engine, "before_cursor_execute", record)
+    prepared.observers.append(recorded.append)
     yield recorded
+    prepared.observers.remove(recorded.append)
     event.remove(database.engine.sync_engine, "before_cursor_execute", record)

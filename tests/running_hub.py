@@ -1,4 +1,4 @@
-"""The real hub, running: on a loopback port in the test's own loop, or as a process to be killed."""
+"""The real hub, running: on a port in the test's own loop, or as a process to be killed."""
 
 import asyncio
 import os
@@ -61,9 +61,7 @@ class RunningHub:
 
 def loopback_listener() -> socket.socket:
     """Return a listening socket on a free port."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
-    listener.setblocking(False)
-    return listener
+    return socket.create_server(("127.0.0.1", 0), backlog=2048)
 
 
 def free_port() -> int:
@@ -167,5 +165,7 @@ class HubProcess:
 
 def _environment(values: Mapping[str, object]) -> dict[str, str]:
     ours = {f"MONSYS_{name.upper()}": str(value) for name, value in values.items()}
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MONSYS_")}
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("MONSYS_")
+    }
     return inherited | ours

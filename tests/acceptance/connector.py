@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -90,8 +91,12 @@ async def connect(
     *,
     scope: str = BOTH_SCOPES,
     redirect_uri: str = "https://claude.ai/oauth/callback",
+    ticks: Iterable[str] = (),
 ) -> Connector:
-    """Go the article's whole way, from registration to a token."""
+    """Go the article's whole way, from registration to a token.
+
+    `ticks` are the boxes that the person ticks on the consent page.
+    """
     client_id = await register(http, origin, redirect_uri=redirect_uri)
     pkce = Pkce()
     query = urlencode(
@@ -104,7 +109,7 @@ async def connect(
             "code_challenge_method": "S256",
         }
     )
-    async with Person(account) as person:
+    async with Person(account, ticks=ticks) as person:
         back = await person.allow(f"{app_origin}/mcp/oauth/authorize?{query}")
     response = await http.post(
         f"{origin}/mcp/oauth/token",

@@ -1,5 +1,6 @@
 """A person at a browser that runs no JavaScript: reads a form, fills it in, presses a button."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Self, override
@@ -22,11 +23,15 @@ class Account:
 
 @dataclass
 class Form:
-    """One form of a page: where it goes, what it holds, and its buttons by what they say."""
+    """One form of a page: where it goes, what it holds, and its buttons by what they say.
+
+    `boxes` are the check boxes that nobody has ticked yet.
+    """
 
     action: str
     method: str
     fields: dict[str, str] = field(default_factory=dict)
+    boxes: dict[str, str] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
     buttons: dict[str, tuple[str, str]] = field(default_factory=dict)
 
@@ -79,11 +84,11 @@ class Page(HTMLParser):
             self._button = None
 
     def _field(self, at: dict[str, str]) -> None:
-        kind = at.get("type", "text")
-        if kind in {"checkbox", "radio"} and "checked" not in at:
+        kind, form = at.get("type", "text"), self.forms[-1]
+        if kind == "checkbox" and "checked" not in at:
+            form.boxes[at["name"]] = at.get("value", "on")
             return
-        form = self.forms[-1]
-        form.fields[at["name"]] = at.get("value", "on" if kind == "checkbox" else "")
+        form.fields[at["name"]] = at.get("value", "")
         form.kinds[at["name"]] = at.get("autocomplete") or kind
 
 
@@ -94,8 +99,9 @@ class Person:
     is the answer to the client.
     """
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, *, ticks: Iterable[str] = ()) -> None:
         self.account = account
+        self._ticks = frozenset(ticks)
         self.pages: list[Page] = []
         self._http = httpx2.AsyncClient(follow_redirects=False, timeout=30, trust_env=False)
 
@@ -156,6 +162,7 @@ class Person:
 
     async def _submit(self, url: str, form: Form, button: str) -> httpx2.Response:
         values = {name: self._answer(form, name) for name in form.fields}
+        values |= {name: value for name, value in form.boxes.items() if name in self._ticks}
         name, value = form.buttons[button]
         if name:
             values[name] = value

@@ -1,4 +1,4 @@
-"""The article's "Every tool call is logged": its table, its query, and what the table never holds."""
+"""The article's "Every tool call is logged": its table, its query, what it never holds."""
 
 import hashlib
 from uuid import uuid4
@@ -10,7 +10,6 @@ from tests.acceptance import article
 from tests.acceptance.connector import Connector
 from tests.acceptance.everything import as_owner, tables_that_hold
 from tests.acceptance.person import Account
-from tests.running_hub import RunningHub
 
 
 def args_hash(arguments: dict[str, object]) -> str:
@@ -29,9 +28,7 @@ async def test_the_call_log_has_the_columns_that_the_article_prints(owner_url: s
         schema="information_schema",
     ).c
     statement = (
-        select(
-            columns.column_name, columns.data_type, columns.is_nullable, columns.column_default
-        )
+        select(columns.column_name, columns.data_type, columns.is_nullable, columns.column_default)
         .where(columns.table_name == "mcp_call_log")
         .order_by(columns.ordinal_position)
     )
@@ -62,23 +59,19 @@ async def test_the_audit_tool_finds_the_calls_just_made(
     assert ours["metadata"]["tool_name"] == "monsys_list_agents"
 
 
-async def test_every_outcome_is_a_row(
-    claude: Connector, reader: Connector, owner_url: str
-) -> None:
+async def test_every_outcome_is_a_row(claude: Connector, reader: Connector, owner_url: str) -> None:
     mark = str(uuid4())
     calls: list[tuple[Connector, str, dict[str, object]]] = [
         (claude, "monsys_list_agents", {"search": mark}),
         (claude, "monsys_list_agents", {"search": mark, "limit": 0}),
         (claude, "monsys_get_agent", {"agent": mark}),
-        (claude, "monsys_no_such_tool", {"search": mark}),
+        (claude, "monsys_no_such_tool", {"tool": mark}),
         (reader, article.WRITE_TOOL, {"id": "DEV-2026-0441", "note": mark}),
     ]
     for client, tool, arguments in calls:
         await client.request("tools/call", name=tool, arguments=arguments)
 
-    log = table(
-        "mcp_call_log", column("args_hash"), column("tool_name"), column("result_status")
-    )
+    log = table("mcp_call_log", column("args_hash"), column("tool_name"), column("result_status"))
     hashes = [args_hash(arguments) for _, _, arguments in calls]
     async with as_owner(owner_url) as connection:
         rows = await connection.execute(select(log).where(log.c.args_hash.in_(hashes)))

@@ -21,7 +21,9 @@ def authorize_url(hub: RunningHub, client_id: str, pkce: Pkce, *, scope: str = "
     )
 
 
-async def exchange(hub: RunningHub, client_id: str, code: str, verifier: str) -> tuple[int, dict[str, object]]:
+async def exchange(
+    hub: RunningHub, client_id: str, code: str, verifier: str
+) -> tuple[int, dict[str, object]]:
     response = await hub.http.post(
         f"{hub.origin}/mcp/oauth/token",
         data={

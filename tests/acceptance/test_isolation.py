@@ -12,6 +12,7 @@ from sqlalchemy import column, select, table
 from tests.acceptance import article
 from tests.acceptance.connector import Connector
 from tests.acceptance.everything import as_owner, values_of_tenant
+from tests.acceptance.person import Account
 
 # Tables whose words are the tenant's own; the others (advisories, clients) belong to nobody.
 OWN_TABLES = ("agents", "alerts", "detections", "audit_log", "sla_targets", "oauth_grants")
@@ -33,20 +34,18 @@ async def foreign_words(tenants: tuple[UUID, UUID], owner_url: str) -> AsyncIter
 
 @pytest_asyncio.fixture(scope="module")
 async def foreign_keys(tenants: tuple[UUID, UUID], owner_url: str) -> list[str]:
-    """Return every id, name and number by which the other tenant's things are asked for."""
-    _, theirs = tenants
+    """Return every id and name by which the other tenant's things, and not ours, are asked for."""
+    ours, theirs = tenants
     keys: set[str] = set()
     async with as_owner(owner_url) as connection:
         for name in NAMED_THINGS:
-            things = table(name, column("id"), column("tenant_id"))
-            rows = await connection.scalars(
-                select(things.c.id).where(things.c.tenant_id == theirs).limit(50)
-            )
+            ids = table(name, column("id"), column("tenant_id")).c
+            rows = await connection.scalars(select(ids.id).where(ids.tenant_id == theirs).limit(50))
             keys.update(str(row) for row in rows)
-        agents = table("agents", column("name"), column("tenant_id"))
-        keys.update(
-            await connection.scalars(select(agents.c.name).where(agents.c.tenant_id == theirs))
-        )
+        agents = table("agents", column("name"), column("tenant_id")).c
+        names = await connection.execute(select(agents.tenant_id, agents.name))
+        named = {(row.tenant_id, row.name) for row in names}
+    keys.update(name for owner, name in named if owner == theirs and (ours, name) not in named)
     return sorted(keys)
 
 
@@ -155,19 +154,43 @@ async def test_a_cursor_of_the_other_tenant_opens_nothing(
     assert words_in(response.text, foreign_words) == []
 
 
-async def test_nothing_of_the_other_tenant_was_changed(
-    other_claude: Connector, tenants: tuple[UUID, UUID], owner_url: str
+async def test_a_name_that_both_have_is_each_ones_own(
+    claude: Connector, other_claude: Connector
 ) -> None:
-    """After every attempt above to acknowledge its detections by id."""
+    ours = await claude.call("monsys_get_agent", agent="web-edge-01")
+    theirs = await other_claude.call("monsys_get_agent", agent="web-edge-01")
+
+    assert ours["name"] == theirs["name"] == "web-edge-01"
+    assert ours["id"] != theirs["id"]
+    assert set(ours["addresses"]) & set(theirs["addresses"]) == set()
+
+
+async def test_the_calls_of_one_tenant_are_not_in_the_audit_trail_of_the_other(
+    claude: Connector, other_claude: Connector, operator: Account
+) -> None:
+    await claude.call("monsys_kpi_summary")
+
+    found = await other_claude.call("monsys_audit_log_search", actor=operator.email, since="7d")
+
+    assert (found["total"], found["events"]) == (0, [])
+
+
+async def test_detections_that_were_named_by_a_stranger_stay_open(
+    claude: Connector, tenants: tuple[UUID, UUID], owner_url: str
+) -> None:
     _, theirs = tenants
-    detections = table("detections", column("tenant_id"), column("acknowledged_by"))
-    log = table("mcp_call_log", column("tenant_id"), column("tool_name"))
+    detections = table(
+        "detections", column("tenant_id"), column("id"), column("state"), column("acknowledged_at")
+    )
+    statement = select(detections).where(detections.c.tenant_id == theirs).order_by("id")
     async with as_owner(owner_url) as connection:
-        writes = await connection.scalars(
-            select(log.c.tool_name).where(
-                log.c.tenant_id == theirs, log.c.tool_name == article.WRITE_TOOL
-            )
-        )
-        assert writes.all() == []
-        assert detections is not None
-    assert (await other_claude.call("monsys_kpi_summary"))["agents"]
+        before = (await connection.execute(statement)).all()
+    assert before != []
+
+    for detection in before:
+        arguments = {"id": str(detection.id)}
+        response = await claude.request("tools/call", name=article.WRITE_TOOL, arguments=arguments)
+        assert response.json()["result"]["isError"] is True
+
+    async with as_owner(owner_url) as connection:
+        assert (await connection.execute(statement)).all() == before

@@ -9,7 +9,9 @@ from tests.acceptance.connector import Connector
 from tests.running_hub import RunningHub
 
 READ_TOOLS = sorted(set(article.TYPICAL_QUESTIONS) - {article.WRITE_TOOL})
-DESTRUCTIVE = re.compile(r"isolat|kill|lock.?out|update|emergency|execut|reboot|delete", re.IGNORECASE)
+DESTRUCTIVE = re.compile(
+    r"isolat|kill|lock.?out|update|emergency|execut|reboot|delete", re.IGNORECASE
+)
 
 
 async def test_there_are_exactly_the_articles_twelve(claude: Connector) -> None:

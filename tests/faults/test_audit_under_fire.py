@@ -3,11 +3,13 @@
 import asyncio
 import hashlib
 from collections import Counter
+from itertools import pairwise
 
 import httpx2
 import pytest
 import rfc8785
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlmodel import col
 
 from hub.audit.models import AuditHead, AuditRow, McpCall
 from hub.database import engine_of
@@ -78,7 +80,7 @@ async def logged_calls(hub: FragileHub) -> Counter[str]:
     """Return how many rows the call log has for each hash of arguments."""
     engine = engine_of(hub.postgres.owner_url, pool_size=1)
     async with engine.connect() as connection:
-        hashes = await connection.scalars(select(McpCall.args_hash))
+        hashes = await connection.scalars(select(col(McpCall.args_hash)))
         counted = Counter(hashes)
     await engine.dispose()
     return counted
@@ -88,10 +90,8 @@ async def count_of_tool_events(hub: FragileHub) -> int:
     """Return how many invocations the audit trail tells of."""
     engine = engine_of(hub.postgres.owner_url, pool_size=1)
     async with engine.connect() as connection:
-        events = await connection.scalars(
-            select(AuditRow.seq).where(AuditRow.event_type == "mcp_tool_invoked")
-        )
-        count = len(events.all())
+        statement = select(func.count()).where(col(AuditRow.event_type) == "mcp_tool_invoked")
+        count = (await connection.execute(statement)).scalar_one()
     await engine.dispose()
     return count
 
@@ -101,19 +101,23 @@ async def count_of_broken_links(hub: FragileHub) -> int:
     engine = engine_of(hub.postgres.owner_url, pool_size=1)
     async with engine.connect() as connection:
         rows = await connection.execute(
-            select(AuditRow.seq, AuditRow.previous_hash, AuditRow.hash)
-            .where(AuditRow.tenant_id == hub.tenant.id)
-            .order_by(AuditRow.seq)
+            select(col(AuditRow.seq), col(AuditRow.previous_hash), col(AuditRow.hash))
+            .where(col(AuditRow.tenant_id) == hub.tenant.id)
+            .order_by(col(AuditRow.seq))
         )
         chain = rows.all()
         head = (
             await connection.execute(
-                select(AuditHead.seq, AuditHead.hash).where(AuditHead.tenant_id == hub.tenant.id)
+                select(col(AuditHead.seq), col(AuditHead.hash)).where(
+                    col(AuditHead.tenant_id) == hub.tenant.id
+                )
             )
         ).one()
     await engine.dispose()
     broken = sum(
         later.seq != earlier.seq + 1 or later.previous_hash != earlier.hash
-        for earlier, later in zip(chain, chain[1:], strict=False)
+        for earlier, later in pairwise(chain)
     )
-    return broken + ((head.seq, head.hash) != (chain[-1].seq, chain[-1].hash))
+    end = chain[-1]
+    is_torn = (head.seq, head.hash) != (end.seq, end.hash)
+    return int(broken) + int(is_torn)

@@ -1,4 +1,4 @@
-"""Bad input at the connector's door: each gets its own clear answer, and none tells of our insides."""
+"""Bad input at the connector's door: each gets a clear answer, none tells of our insides."""
 
 import secrets
 from datetime import timedelta
@@ -61,7 +61,6 @@ def protocol_error(response: httpx2.Response) -> tuple[int, int, str]:
         ("monsys_audit_log_search", {"until": "later"}, "until", "such as 24h, 7d or 30d"),
         ("monsys_kpi_summary", {"limit": 1}, "limit", "this tool takes none"),
         ("monsys_get_agent", {}, "agent", "is required"),
-        ("monsys_get_detection", {"id": "DEV-0000-0000-0"}, "id", ""),
         ("monsys_acknowledge_detection", {"note": "looked at it"}, "id", "is required"),
     ],
 )
@@ -92,6 +91,25 @@ async def test_an_unknown_tool_is_an_error_of_the_protocol(claude: Connector) ->
     assert (status, code) == (200, -32602)
     assert "tool" in message
     assert "monsys_isolate_network" not in message
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "words"),
+    [
+        ("monsys_get_agent", {"agent": "no-such-host"}, "agent"),
+        ("monsys_get_detection", {"id": "DEV-1999-0001"}, "id"),
+        ("monsys_get_detection", {"id": "'; DROP TABLE detections; --"}, "id"),
+        ("monsys_acknowledge_detection", {"id": "DEV-1999-0001"}, "id"),
+    ],
+)
+async def test_what_is_not_there_is_said_not_to_be_there(
+    tool: str, arguments: dict[str, str], words: str, claude: Connector
+) -> None:
+    message = await tool_error(claude, tool, arguments)
+
+    assert message.startswith("No ")
+    assert words in message
+    assert next(iter(arguments.values())) not in message
 
 
 async def test_a_cursor_of_another_list_is_refused(claude: Connector) -> None:
@@ -166,10 +184,18 @@ async def test_an_unknown_method_is_said_to_be_unknown(claude: Connector) -> Non
 async def test_an_unknown_revision_is_refused_with_the_known_ones(
     version: str, claude: Connector
 ) -> None:
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": version,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
     response = await claude.http.post(
         claude.url,
-        json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"},
-        headers={"Authorization": f"Bearer {claude.token}", "MCP-Protocol-Version": version},
+        json={"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}},
+        headers={
+            "Authorization": f"Bearer {claude.token}",
+            "MCP-Protocol-Version": version,
+            "Mcp-Method": "tools/list",
+        },
     )
 
     status, code, _ = protocol_error(response)
@@ -191,7 +217,7 @@ async def test_a_foreign_token_is_invalid(token: str, claude: Connector) -> None
     assert 'error="invalid_token"' in response.headers["www-authenticate"]
 
 
-@pytest.mark.parametrize("scheme", ["Basic dXNlcjpwYXNz", "Bearer", "bearer  ", "Bearer a b"])
+@pytest.mark.parametrize("scheme", ["Basic dXNlcjpwYXNz", "Bearer", "bearer", "Bearer a b"])
 async def test_credentials_of_another_kind_are_no_credentials(
     scheme: str, claude: Connector
 ) -> None:

@@ -1,0 +1,217 @@
+"""The command line: help that helps, and failures that say what to do, in one line."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hub.cli.lazy import _MODULES
+from hub.embedded import EmbeddedPostgres
+from hub_schema.operations import operations
+
+
+def monsys(
+    *arguments: str, data_dir: Path, text_in: str | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ.get("HOME", "/"),
+        "MONSYS_DATA_DIR": str(data_dir),
+        "COLUMNS": "200",
+        "NO_COLOR": "1",
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "hub.cli", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        input=text_in,
+        timeout=120,
+        env=environment | variables,
+    )
+
+
+def refusal(result: subprocess.CompletedProcess[str]) -> str:
+    """Return the one line of a command that failed."""
+    assert result.returncode == 1, result
+    assert "Traceback" not in result.stderr
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def test_help_names_every_command(tmp_path: Path) -> None:
+    result = monsys("--help", data_dir=tmp_path)
+    assert result.returncode == 0
+    assert [name for name in _MODULES if f"│ {name}" in result.stdout] == list(_MODULES)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "demo",
+        "serve",
+        "migrate",
+        "user add",
+        "agent token",
+        "agent run",
+        "audit verify",
+        "egress",
+        "seed",
+    ],
+)
+def test_each_command_explains_itself_with_examples(tmp_path: Path, command: str) -> None:
+    result = monsys(*command.split(), "--help", data_dir=tmp_path)
+    assert result.returncode == 0
+    assert "Examples" in result.stdout
+    assert f"monsys {command}" in result.stdout
+
+
+def test_egress_lists_every_field_of_every_tool(tmp_path: Path) -> None:
+    result = monsys("egress", "--format", "json", data_dir=tmp_path)
+    listed = json.loads(result.stdout)
+    assert list(listed["tools"]) == list(operations("mcp"))
+    assert {
+        (tool, entry["schema"]) for tool, entries in listed["tools"].items() for entry in entries
+    } == {
+        (name, field.coordinate)
+        for name, operation in operations("mcp").items()
+        for field in operation.fields
+        if field.is_leaf
+    }
+    passing = {entry["class"] for entries in listed["tools"].values() for entry in entries}
+    assert passing.isdisjoint(listed["classes_that_never_pass"])
+
+
+def test_egress_refuses_a_tool_that_does_not_exist(tmp_path: Path) -> None:
+    result = monsys("egress", "--tool", "monsys_reboot", data_dir=tmp_path)
+    assert result.returncode == 2
+    assert "There is no such tool" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_a_port_in_use_is_said_at_once(tmp_path: Path, command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = refusal(monsys(command, "--port", str(port), data_dir=tmp_path))
+    assert line == (
+        f"monsys: Port {port} is in use. Choose another with --port, or --port 0 for any free one."
+    )
+    assert not (tmp_path / "postgres").exists()
+
+
+def test_a_data_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    line = refusal(monsys("demo", "--port", "0", "--data-dir", str(file), data_dir=tmp_path))
+    assert line == f"monsys: {file} is not a folder. Choose another with --data-dir."
+
+
+@pytest.mark.parametrize("command", ["serve --port 0", "audit verify", "migrate"])
+def test_a_database_that_is_away_is_said_to_be(tmp_path: Path, command: str) -> None:
+    url = "postgresql://nobody@127.0.0.1:1/monsys"
+    result = monsys(
+        *command.split(),
+        data_dir=tmp_path,
+        MONSYS_DATABASE_URL=url,
+        MONSYS_DATABASE_OWNER_URL=url,
+    )
+    assert refusal(result).startswith("monsys: The database does not answer. Check MONSYS_DATABASE")
+
+
+def test_a_database_that_is_not_migrated_is_refused(
+    tmp_path: Path, postgres: EmbeddedPostgres, database_name: str
+) -> None:
+    assert database_name  # its making made the hub's role
+    result = monsys(
+        "serve", "--port", "0", data_dir=tmp_path, MONSYS_DATABASE_URL=postgres.hub_url("template1")
+    )
+    assert refusal(result) == (
+        "monsys: The database was never migrated. Run `monsys migrate` first."
+    )
+
+
+def test_a_role_that_could_read_across_tenants_is_refused(
+    tmp_path: Path, postgres: EmbeddedPostgres, database_name: str
+) -> None:
+    url = postgres.owner_url(database_name)
+    line = refusal(monsys("serve", "--port", "0", data_dir=tmp_path, MONSYS_DATABASE_URL=url))
+    assert line.startswith("monsys: The role of MONSYS_DATABASE_URL can bypass row-level security")
+
+
+def test_a_setting_that_is_wrong_is_named(tmp_path: Path) -> None:
+    line = refusal(monsys("serve", data_dir=tmp_path, MONSYS_API_ORIGIN="api.example.com"))
+    assert line == "monsys: MONSYS_API_ORIGIN: must be an origin such as https://api.example.com."
+
+
+def test_a_tenant_is_made_with_its_first_user_and_its_trail_verifies(
+    tmp_path: Path, postgres: EmbeddedPostgres, database_name: str
+) -> None:
+    url = postgres.hub_url(database_name)
+    made = monsys(
+        *("user", "add", "Ada@Example.com", "--tenant", "Cli Test", "--totp", "--password-stdin"),
+        data_dir=tmp_path,
+        text_in="correct horse battery\n",
+        MONSYS_DATABASE_URL=url,
+    )
+    assert made.returncode == 0, made.stderr
+    first, second = made.stdout.splitlines()
+    assert first == "ada@example.com is owner of cli-test."
+    assert second.startswith("TOTP secret (shown once): ")
+
+    again = monsys(
+        *("user", "add", "ada@example.com", "--tenant", "cli-test", "--password-stdin"),
+        data_dir=tmp_path,
+        text_in="correct horse battery\n",
+        MONSYS_DATABASE_URL=url,
+    )
+    assert "has an account already" in refusal(again)
+
+    key = tmp_path / "agent.key"
+    token = monsys(
+        *("agent", "token", "web-01", "--tenant", "cli-test", "--tag", "env:test"),
+        *("--out", str(key)),
+        data_dir=tmp_path,
+        MONSYS_DATABASE_URL=url,
+    )
+    assert token.returncode == 0, token.stderr
+    assert key.read_text().startswith("mak_")
+    assert key.stat().st_mode & 0o777 == 0o600
+
+    verified = monsys(
+        "audit", "verify", "--tenant", "cli-test", data_dir=tmp_path, MONSYS_DATABASE_URL=url
+    )
+    assert (verified.returncode, verified.stdout) == (0, "cli-test: 3 rows, intact\n")
+
+
+def test_a_short_password_is_refused(tmp_path: Path) -> None:
+    result = monsys(
+        *("user", "add", "ada@example.com", "--tenant", "x", "--password-stdin"),
+        data_dir=tmp_path,
+        text_in="short\n",
+    )
+    assert refusal(result) == "monsys: A password needs at least 12 characters."
+
+
+def test_an_agent_without_a_hub_says_so(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("not a key")
+    line = refusal(
+        monsys(
+            *("agent", "run", "--url", "https://hub.example.com", "--credential-file", str(key)),
+            data_dir=tmp_path,
+        )
+    )
+    assert line == f"monsys: The file {key} holds no agent credential; it starts with `mak_`."
+
+
+def test_the_agent_does_not_load_the_hub() -> None:
+    code = (
+        "import sys, hub.cli.agent;"
+        "sys.exit(any(name in sys.modules for name in ('sqlalchemy', 'fastapi', 'pydantic')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
