@@ -13,6 +13,7 @@ from hub.faults import install_error_handlers
 from hub.health import router as health_router
 from hub.ingest.routes import ingest_routes
 from hub.jobs.maintenance import Maintenance
+from hub.memory import freeze_what_stays
 from hub.provision import database_urls
 from hub.request_id import RequestIdMiddleware
 from hub.settings import Settings
@@ -49,6 +50,7 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
             await stack.enter_async_context(audit_writer)
             await stack.enter_async_context(Maintenance(database))
             await stack.enter_async_context(mcp.run())
+            freeze_what_stays()
             yield
 
     app = FastAPI(

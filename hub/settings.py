@@ -68,8 +68,11 @@ class Settings(BaseSettings):
     )
     access_token_seconds: int = Field(3600, ge=60, le=86400, description="Life of access tokens.")
     authorization_code_seconds: int = Field(60, ge=10, le=600, description="Life of a code.")
-    token_cache_seconds: float = Field(
-        2.0, ge=0, le=60, description="How long a checked token is trusted without asking again."
+    refresh_grace_seconds: int = Field(
+        60, ge=0, le=300, description="How long a rotated refresh token still yields its successor."
+    )
+    refresh_idle_days: int = Field(
+        30, ge=1, le=365, description="A refresh token ends when it was not used for so long."
     )
     session_idle_minutes: int = Field(720, ge=5, description="A sign-in ends after this silence.")
     session_absolute_hours: int = Field(168, ge=1, description="A sign-in ends after this at most.")
@@ -79,6 +82,9 @@ class Settings(BaseSettings):
     mcp_calls_per_minute: int = Field(600, ge=1, description="Connector calls per person.")
     sign_in_attempts_per_minute: int = Field(10, ge=1, description="Per address and per account.")
     registrations_per_hour: int = Field(60, ge=1, description="OAuth clients per address.")
+    oauth_requests_per_minute: int = Field(
+        600, ge=1, description="Requests of one address to each OAuth endpoint."
+    )
     max_request_bytes: int = Field(
         1_048_576, ge=1024, description="Largest body of an MCP, GraphQL or OAuth request."
     )

@@ -41,7 +41,9 @@ def _as_doubles(value: Any) -> Any:
 
 def checker_of(schema: JsonSchema) -> Checker:
     """Return what names everything wrong with arguments, in words a model can act on."""
-    validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+    # Without `properties` the validator reports an unknown argument without its name.
+    named = {"properties": {}, **schema}
+    validator = jsonschema_rs.Draft202012Validator(named, validate_formats=True)
 
     def problems(arguments: Mapping[str, Any]) -> list[str]:
         instance = dict(arguments)

@@ -19,9 +19,10 @@ from hub.audit.events import EventType
 from hub.clock import utc_now
 from hub.database import enter
 from oauth import commands
-from oauth.models import OAuthClient, OAuthCode
+from oauth.models import OAuthClient, OAuthCode, TokenKind
 from oauth.queries import Standing, code_by_digest, standing_of_grant
-from oauth.tokens import digest_of
+from oauth.refresh_grant import refresh_expiry
+from oauth.tokens import REFRESH_TOKEN_PREFIX, digest_of, new_token
 
 if TYPE_CHECKING:
     from oauth.server import HubAuthorizationServer
@@ -73,7 +74,7 @@ class CodeGrant(AuthorizationCodeGrant):
         stored = await_only(self._find_code(code))
         if stored is None:
             raise InvalidGrantError("The code is unknown.")
-        self.server.presented_code = stored
+        self.server.presented = stored
         if stored.used_at is not None:
             await_only(self._end_replayed(stored))
         if stored.client_id != client.client_id:
@@ -105,10 +106,11 @@ class CodeGrant(AuthorizationCodeGrant):
             user_id=code.user_id,
             actor=code.client_id,
             outcome="refused",
+            client_id=code.client_id,
             grant_id=str(code.grant_id),
             grant_revoked=was_alive,
         )
-        self.server.presented_code = None  # its refusal is written down already
+        self.server.presented = None  # its refusal is written down already
         raise InvalidGrantError("The code was used before; what it gave has been revoked.")
 
     def authenticate_user(self, authorization_code: OAuthCode) -> Standing:
@@ -137,11 +139,15 @@ class CodeGrant(AuthorizationCodeGrant):
         if not await_only(commands.consume_code(self.server.session, digest=code.digest)):
             await_only(self._end_replayed(code))
         answer: tuple[int, dict[str, Any], list[tuple[str, str]]] = super().create_token_response()
-        await_only(self._record_issued(code))
+        await_only(self._finish(code, answer[1]))
         return answer
 
-    async def _record_issued(self, code: OAuthCode) -> None:
+    async def _finish(self, code: OAuthCode, token: dict[str, Any]) -> None:
+        """Add a refresh token where the tenant lets connections last, and write it all down."""
         standing: Standing = self.request.user
+        if standing.stay_connected:
+            token["refresh_token"] = await self._new_refresh_token(code, standing)
+        await commands.touch_client(self.server.session, client_id=code.client_id)
         await self.server.record(
             EventType.OAUTH_TOKEN_ISSUED,
             tenant_id=code.tenant_id,
@@ -150,7 +156,21 @@ class CodeGrant(AuthorizationCodeGrant):
             client_id=code.client_id,
             grant_id=str(code.grant_id),
             scope=code.scope,
+            stays_connected=standing.stay_connected,
         )
+
+    async def _new_refresh_token(self, code: OAuthCode, standing: Standing) -> str:
+        token = new_token(REFRESH_TOKEN_PREFIX)
+        idle = timedelta(days=self.server.settings.refresh_idle_days)
+        await commands.store_token(
+            self.server.session,
+            digest=digest_of(token),
+            kind=TokenKind.REFRESH,
+            bound=code,
+            scope=code.scope,
+            expires_at=refresh_expiry(standing, idle=idle, now=utc_now()),
+        )
+        return token
 
     def delete_authorization_code(self, authorization_code: OAuthCode) -> None:
         """Keep the used code: it is how a replay is recognised."""

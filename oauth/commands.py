@@ -1,6 +1,7 @@
 """Writes of the authorization server. Secrets enter as digests."""
 
 from datetime import datetime, timedelta
+from typing import Protocol
 from uuid import UUID, uuid4
 
 from sqlalchemy import insert, or_, update
@@ -9,6 +10,21 @@ from sqlmodel import col
 
 from hub.clock import utc_now
 from oauth.models import OAuthClient, OAuthCode, OAuthGrant, OAuthToken, TokenKind
+
+class Bound(Protocol):
+    """What a code or a token is bound to."""
+
+    @property
+    def tenant_id(self) -> UUID: ...
+    @property
+    def grant_id(self) -> UUID: ...
+    @property
+    def user_id(self) -> UUID: ...
+    @property
+    def client_id(self) -> str: ...
+    @property
+    def resource(self) -> str: ...
+
 
 # Fine enough to prune clients that nobody uses, and no row lock for every exchange of a busy one.
 _CLIENT_USE_INTERVAL = timedelta(days=1)
@@ -110,25 +126,49 @@ async def consume_code(session: AsyncSession, *, digest: str) -> bool:
     return used is not None
 
 
-async def store_access_token(
-    session: AsyncSession, *, digest: str, code: OAuthCode, expires_at: datetime
+async def store_token(
+    session: AsyncSession,
+    *,
+    digest: str,
+    kind: TokenKind,
+    bound: Bound,
+    scope: str,
+    expires_at: datetime,
 ) -> None:
-    """Store the access token that a code was exchanged for. Needs `tenant_id`."""
-    now = utc_now()
+    """Store a token, bound to what its code or its predecessor was bound to. Needs `tenant_id`."""
     await session.execute(
         insert(OAuthToken).values(
             digest=digest,
-            kind=TokenKind.ACCESS,
-            tenant_id=code.tenant_id,
-            grant_id=code.grant_id,
-            user_id=code.user_id,
-            client_id=code.client_id,
-            scope=code.scope,
-            resource=code.resource,
-            issued_at=now,
+            kind=kind,
+            tenant_id=bound.tenant_id,
+            grant_id=bound.grant_id,
+            user_id=bound.user_id,
+            client_id=bound.client_id,
+            scope=scope,
+            resource=bound.resource,
+            issued_at=utc_now(),
             expires_at=expires_at,
         )
     )
+
+
+async def retire_refresh_token(session: AsyncSession, *, digest: str, sealed: bytes) -> bool:
+    """Use the refresh token up, and tell whether this call was the one that did.
+
+    Of concurrent calls the row lock lets one through; the others wait for its transaction and then
+    find the successor that it named. Needs `tenant_id`.
+    """
+    retired = await session.scalar(
+        update(OAuthToken)
+        .where(
+            col(OAuthToken.digest) == digest,
+            col(OAuthToken.used_at).is_(None),
+            col(OAuthToken.revoked_at).is_(None),
+        )
+        .values(used_at=utc_now(), successor_sealed=sealed)
+        .returning(col(OAuthToken.digest))
+    )
+    return retired is not None
 
 
 async def revoke_grant(session: AsyncSession, *, tenant_id: UUID, grant_id: UUID) -> bool:

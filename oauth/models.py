@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Index
+from sqlalchemy import Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
 from hub.clock import utc_now
@@ -31,11 +31,16 @@ class TokenKind(StrEnum):
 
 
 class OAuthClient(SQLModel, table=True):
-    """A registered client (RFC 7591). Belongs to no tenant: registration precedes sign-in."""
+    """A client, registered (RFC 7591) or known from its metadata document.
+
+    Belongs to no tenant: registration precedes sign-in.
+    """
 
     __tablename__ = "oauth_clients"
+    # Serves the pruning of those that nobody uses.
+    __table_args__ = (Index("ix_oauth_clients_created_at", "created_at"),)
 
-    client_id: str = Field(primary_key=True, max_length=512)  # `mcp_…`
+    client_id: str = Field(primary_key=True, max_length=512)  # `mcp_…`, or `https://…`
     client_name: str = Field(default="", max_length=200)
     redirect_uris: list[str] = text_list()
     grant_types: list[str] = text_list()
@@ -46,6 +51,10 @@ class OAuthClient(SQLModel, table=True):
     client_metadata: dict[str, object] = json_object()  # further registered fields, as echoed
     created_at: datetime = instant(default_factory=utc_now)
     last_used_at: datetime | None = instant(default=None)
+    # Set for clients that are a document on the web (their id is its address): when it was read
+    # last, and until when HTTP's caching rules let it be used without reading it again.
+    document_fetched_at: datetime | None = instant(default=None)
+    document_fresh_until: datetime | None = instant(default=None)
 
     # What Authlib asks of a client (its ClientMixin).
 
@@ -89,8 +98,17 @@ class OAuthClient(SQLModel, table=True):
         return response_type in self.response_types
 
     def check_grant_type(self, grant_type: str) -> bool:
-        """Tell whether the client may use this grant."""
-        return grant_type in self.grant_types
+        """Tell whether the client may use this grant.
+
+        Refreshing needs no registration: who holds a refresh token was given it, because the tenant
+        lets connections last, and clients that never said so keep theirs working.
+        """
+        return grant_type in self.grant_types or grant_type == "refresh_token"
+
+    @property
+    def is_document(self) -> bool:
+        """Tell whether the client is a metadata document, so that its id is a web address."""
+        return self.client_id.startswith("https://")
 
 
 class OAuthGrant(SQLModel, table=True):
@@ -164,3 +182,46 @@ class OAuthToken(SQLModel, table=True):
     issued_at: datetime = instant(default_factory=utc_now)
     expires_at: datetime = instant()
     revoked_at: datetime | None = instant(default=None)
+    # Of refresh tokens: when it was exchanged, and the one that took its place, sealed under a key
+    # that only the token itself yields. The database alone gives no token away.
+    used_at: datetime | None = instant(default=None)
+    successor_sealed: bytes | None = Field(default=None, sa_type=LargeBinary)
+
+
+class StepKind(StrEnum):
+    """What happened between a client and the authorization server."""
+
+    REGISTERED = "registered"
+    DOCUMENT_READ = "document_read"
+    SHOWN = "shown"
+    GRANTED = "granted"
+    DENIED = "denied"
+    EXCHANGED = "exchanged"
+    REFRESHED = "refreshed"
+    REPLAYED = "replayed"
+    REVOKED = "revoked"
+    REFUSED = "refused"
+
+
+class OAuthEvent(SQLModel, table=True):
+    """One step of one client, also where no tenant is known yet and no audit trail could hold it.
+
+    Kept for a bounded time and read by operators only (`monsys oauth trace`). What concerns a
+    tenant stands in its audit trail as well, for good.
+    """
+
+    __tablename__ = "oauth_events"
+    __table_args__ = (
+        Index("ix_oauth_events_client", "client_id", "at"),
+        Index("ix_oauth_events_user", "tenant_id", "user_id", "at"),
+        Index("ix_oauth_events_at", "at"),  # serves retention
+    )
+
+    id: UUID = uuid_key()
+    at: datetime = instant(default_factory=utc_now)
+    kind: StepKind = Field(sa_type=enum_by_value(StepKind))
+    client_id: str = Field(default="", max_length=512)  # as it was said, known or not
+    tenant_id: UUID | None = Field(default=None, foreign_key="tenants.id", ondelete="CASCADE")
+    user_id: UUID | None = None
+    request_id: str | None = Field(default=None, max_length=64)
+    details: dict[str, object] = json_object()

@@ -14,14 +14,15 @@ from sqlmodel import col
 
 from hub.principal import Role
 from hub.tenancy.models import Membership, Tenant, User
-from oauth.models import OAuthClient, OAuthCode, OAuthGrant, OAuthToken
+from oauth.models import OAuthClient, OAuthCode, OAuthGrant, OAuthToken, TokenKind
 
 
 @dataclass(frozen=True, slots=True)
 class StoredToken:
-    """A token as the bearer check and revocation need it."""
+    """A token as refreshing and revocation need it."""
 
     digest: str
+    kind: TokenKind
     tenant_id: UUID
     grant_id: UUID
     user_id: UUID
@@ -30,10 +31,16 @@ class StoredToken:
     resource: str
     expires_at: datetime
     is_revoked: bool
+    used_at: datetime | None
+    successor_sealed: bytes | None
 
     def check_client(self, client: OAuthClient) -> bool:
         """Tell Authlib whether the token was issued to this client (RFC 7009 §2.1)."""
         return self.client_id == client.client_id
+
+    def get_scope(self) -> str:
+        """Tell Authlib what the token is good for."""
+        return self.scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,9 @@ class Standing:
     is_revoked: bool
     claude_may_read: bool
     claude_may_acknowledge: bool
+    stay_connected: bool
+    stay_connected_days: int
+    granted_at: datetime
 
 
 async def client_by_id(session: AsyncSession, *, client_id: str) -> OAuthClient | None:
@@ -64,6 +74,7 @@ async def token_by_digest(session: AsyncSession, *, digest: str) -> StoredToken 
         await session.execute(
             select(
                 col(OAuthToken.digest),
+                col(OAuthToken.kind),
                 col(OAuthToken.tenant_id),
                 col(OAuthToken.grant_id),
                 col(OAuthToken.user_id),
@@ -72,6 +83,8 @@ async def token_by_digest(session: AsyncSession, *, digest: str) -> StoredToken 
                 col(OAuthToken.resource),
                 col(OAuthToken.expires_at),
                 col(OAuthToken.revoked_at).is_not(None),
+                col(OAuthToken.used_at),
+                col(OAuthToken.successor_sealed),
             ).where(col(OAuthToken.digest) == digest)
         )
     ).one_or_none()
@@ -94,6 +107,9 @@ async def standing_of_grant(
                 col(OAuthGrant.revoked_at).is_not(None),
                 col(Tenant.claude_may_read),
                 col(Tenant.claude_may_acknowledge),
+                col(Tenant.stay_connected),
+                col(Tenant.stay_connected_days),
+                col(OAuthGrant.created_at),
             )
             .select_from(OAuthGrant)
             .join(Tenant, col(Tenant.id) == col(OAuthGrant.tenant_id))

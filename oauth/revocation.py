@@ -54,6 +54,7 @@ class RevocationEndpoint(AuthlibRevocationEndpoint):
                 tenant_id=token.tenant_id,
                 user_id=token.user_id,
                 actor=token.client_id,
+                client_id=token.client_id,
                 grant_id=str(token.grant_id),
                 by="client",
             )

@@ -7,13 +7,14 @@ as answers and does not raise them.
 """
 
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import structlog
 from authlib.common.urls import add_params_to_uri
 from authlib.oauth2 import AuthorizationServer, OAuth2Error, OAuth2Request
 from authlib.oauth2.rfc6749 import AccessDeniedError, InvalidClientError, InvalidScopeError
+from authlib.oauth2.rfc6749.util import extract_basic_authorization
 from fastapi import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.util import await_only
@@ -23,18 +24,24 @@ from hub.audit.events import AuditEvent, EventType
 from hub.clock import utc_now
 from hub.database import enter
 from hub.principal import Principal, PrincipalKind
+from hub.secret_box import SecretBox
 from hub.settings import Settings
 from oauth import commands
+from oauth.client_documents.pinned import pinned_client
+from oauth.client_documents.urls import is_document_url
 from oauth.code_grant import CodeGrant
-from oauth.models import OAuthClient, OAuthCode
+from oauth.introspection import IntrospectionEndpoint
+from oauth.models import OAuthClient, OAuthCode, StepKind, TokenKind
 from oauth.pkce import S256Challenge
-from oauth.queries import client_by_id
+from oauth.queries import StoredToken, client_by_id
+from oauth.refresh_grant import RefreshGrant
 from oauth.registration import RegistrationEndpoint
 from oauth.resources import ResourceIndicator
 from oauth.responses import json_response, see_other
 from oauth.revocation import RevocationEndpoint
 from oauth.scopes import SUPPORTED_SCOPES, parse_scopes
 from oauth.tokens import ACCESS_TOKEN_PREFIX, digest_of, is_client_id, new_token
+from oauth.trace import STEP_OF_EVENT, Step, store_step
 
 _log = structlog.get_logger(__name__)
 
@@ -43,21 +50,29 @@ class HubAuthorizationServer(AuthorizationServer):
     """Grants, endpoints and storage of the hub; cheap enough to build for each request."""
 
     def __init__(
-        self, session: AsyncSession, settings: Settings, *, request_id: str | None = None
+        self,
+        session: AsyncSession,
+        settings: Settings,
+        *,
+        secret_box: SecretBox,
+        request_id: str | None = None,
     ) -> None:
         super().__init__(scopes_supported=list(SUPPORTED_SCOPES))
         self.session = session
         self.settings = settings
+        self.secret_box = secret_box
         self.request_id = request_id
-        # Once a code is found, its tenant's audit trail gets every refusal that follows.
-        self.presented_code: OAuthCode | None = None
+        # Once a credential is found, its tenant's audit trail gets every refusal that follows.
+        self.presented: OAuthCode | StoredToken | None = None
         # Whoever is signed in when an authorization request is refused, likewise.
         self.person: Principal | None = None
         self._clients: dict[str, OAuthClient | None] = {}
         self.register_token_generator("default", self._new_token)
         self.register_grant(CodeGrant, [S256Challenge(), ResourceIndicator(settings.api_origin)])
+        self.register_grant(RefreshGrant, [ResourceIndicator(settings.api_origin)])
         self.register_endpoint(RegistrationEndpoint)
         self.register_endpoint(RevocationEndpoint)
+        self.register_endpoint(IntrospectionEndpoint)
 
     def query_client(self, client_id: str) -> OAuthClient | None:
         """Return the client; asked once, so that the transaction may enter a tenant afterwards."""
@@ -65,11 +80,17 @@ class HubAuthorizationServer(AuthorizationServer):
             self._clients[client_id] = await_only(self._find_client(client_id))
         return self._clients[client_id]
 
+    def admit(self, client: OAuthClient) -> None:
+        """Take a client whose metadata document was read before the transaction began."""
+        self._clients[client.client_id] = client
+
     async def _find_client(self, client_id: str) -> OAuthClient | None:
-        if not is_client_id(client_id):
+        """Return what is stored of a client; nothing is fetched from the web in here."""
+        if not is_client_id(client_id) and not is_document_url(client_id):
             return None
         await enter(self.session, presented=client_id)
-        return await client_by_id(self.session, client_id=client_id)
+        stored = await client_by_id(self.session, client_id=client_id)
+        return stored or pinned_client(client_id)
 
     def validate_requested_scope(self, scope: str | None) -> None:
         """Refuse unknown scopes, but not those that clients add unasked."""
@@ -86,17 +107,18 @@ class HubAuthorizationServer(AuthorizationServer):
         }
 
     def save_token(self, token: dict[str, Any], request: OAuth2Request) -> None:
-        """Store what the code was exchanged for; the token itself is not kept."""
-        await_only(self._store_token(token, cast("OAuthCode", request.authorization_code)))
-
-    async def _store_token(self, token: dict[str, Any], code: OAuthCode) -> None:
-        await commands.store_access_token(
-            self.session,
-            digest=digest_of(token["access_token"]),
-            code=code,
-            expires_at=utc_now() + timedelta(seconds=token["expires_in"]),
+        """Store an access token's digest; the token itself is not kept."""
+        bound = request.authorization_code or request.refresh_token
+        await_only(
+            commands.store_token(
+                self.session,
+                digest=digest_of(token["access_token"]),
+                kind=TokenKind.ACCESS,
+                bound=bound,
+                scope=token["scope"],
+                expires_at=utc_now() + timedelta(seconds=token["expires_in"]),
+            )
         )
-        await commands.touch_client(self.session, client_id=code.client_id)
 
     async def record(
         self,
@@ -110,6 +132,13 @@ class HubAuthorizationServer(AuthorizationServer):
         **details: Any,
     ) -> None:
         """Append an event to the audit trail of a tenant that the transaction has entered."""
+        await self.trace(
+            STEP_OF_EVENT[event_type],
+            client_id=details.get("client_id", ""),
+            tenant_id=tenant_id,
+            user_id=user_id,
+            **{name: value for name, value in details.items() if name != "client_id"},
+        )
         event = AuditEvent(
             event_type=event_type,
             actor=actor,
@@ -121,39 +150,52 @@ class HubAuthorizationServer(AuthorizationServer):
         )
         await append_events(self.session, tenant_id=tenant_id, events=[event])
 
+    async def trace(
+        self,
+        kind: StepKind,
+        *,
+        client_id: str,
+        tenant_id: UUID | None = None,
+        user_id: UUID | None = None,
+        **details: Any,
+    ) -> None:
+        """Keep a step, whether or not a tenant is known yet."""
+        step = Step(
+            kind=kind,
+            client_id=client_id,
+            tenant_id=tenant_id,
+            user_id=user_id,
+            request_id=self.request_id,
+            details=details,
+        )
+        _log.info(f"oauth_{kind.value}", client_id=client_id[:64], **details)
+        await store_step(self.session, step=step)
+
     def handle_error_response(self, request: OAuth2Request, error: OAuth2Error) -> Response:
         """Answer a refusal, and write down why."""
         if isinstance(error, InvalidClientError):
             # 401 makes clients register again when their registration is gone (RFC 6749 §5.2).
             error.status_code = 401
-        client_id = (getattr(request.payload, "client_id", None) or "")[:64]
-        _log.info(
-            "oauth_request_refused",
-            error=error.error,
-            description=error.description,
-            client_id=client_id,
-        )
-        if self.presented_code is not None:
-            code = self.presented_code
-            await_only(self._record_refusal(code.tenant_id, code.user_id, code.client_id, error))
-        elif self.person is not None and not isinstance(error, AccessDeniedError):
-            person = self.person
-            await_only(self._record_refusal(person.tenant_id, person.user_id, person.label, error))
+        if not isinstance(error, AccessDeniedError):  # a person's own decision stands there already
+            await_only(self._record_refusal(_said_client_id(request), error))
         response: Response = super().handle_error_response(request, error)
         return response
 
-    async def _record_refusal(
-        self, tenant_id: UUID, user_id: UUID | None, actor: str, error: OAuth2Error
-    ) -> None:
-        await enter(self.session, tenant_id=tenant_id, user_id=user_id)
+    async def _record_refusal(self, client_id: str, error: OAuth2Error) -> None:
+        reason = {"error": error.error, "reason": error.description}
+        known = self.presented or self.person
+        if known is None:
+            await self.trace(StepKind.REFUSED, client_id=client_id, **reason)
+            return
+        await enter(self.session, tenant_id=known.tenant_id, user_id=known.user_id)
         await self.record(
             EventType.OAUTH_REQUEST_REFUSED,
-            tenant_id=tenant_id,
-            user_id=user_id,
-            actor=actor,
+            tenant_id=known.tenant_id,
+            user_id=known.user_id,
+            actor=known.label if isinstance(known, Principal) else known.client_id,
             outcome="refused",
-            error=error.error,
-            reason=error.description,
+            client_id=client_id,
+            **reason,
         )
 
     def create_oauth2_request(self, request: OAuth2Request) -> OAuth2Request:
@@ -172,7 +214,15 @@ class HubAuthorizationServer(AuthorizationServer):
         """
         if location := dict(headers).get("Location"):
             return see_other(add_params_to_uri(location, [("iss", self.settings.api_origin)]))
+        if isinstance(body, dict) and "error" in body and self.request_id:
+            body = body | {"request_id": self.request_id}  # what an operator traces it by
         return json_response(status, body, headers)
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Nobody subscribes."""
+
+
+def _said_client_id(request: OAuth2Request) -> str:
+    """Return the client id as the request says it, in the body or in the header."""
+    said = getattr(request.payload, "client_id", None)
+    return said or extract_basic_authorization(request.headers or {})[0] or ""

@@ -50,6 +50,7 @@ class AdHocOperation:
         )
         result = outcome if isinstance(outcome, ExecutionResult) else await outcome
         if result.errors:
+            await context.work.finish()
             result.errors = [presented(error) for error in result.errors]
         return result
 

@@ -30,5 +30,6 @@ async def run_operation(
     )
     result = outcome if isinstance(outcome, ExecutionResult) else await outcome
     if result.errors:
+        await context.work.finish()
         result.errors = [presented(error) for error in result.errors]
     return result

@@ -4,16 +4,18 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import Integer, Select, bindparam, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from hub.alerts.models import Alert, AlertCategory, AlertState
 from hub.fleet.models import Agent
-from hub.paging import Page, check_page_size, counted_page, decode_cursor, encode_cursor
+from hub.paging import Page, check_page_size, decode_cursor, encode_cursor
+from hub.prepared import PreparedRead
 from hub.severity import Severity
 
 
@@ -70,7 +72,7 @@ def _page_read(given: frozenset[str]) -> PreparedRead:
     }
     filters = [column == bindparam(name) for name, column in by_name.items() if name in given]
     filters.append(col(Alert.state) == AlertState.OPEN)
-    order = (col(Alert.severity_rank), col(Alert.opened_at), col(Alert.id))
+    order: tuple[Any, ...] = (col(Alert.severity_rank), col(Alert.opened_at), col(Alert.id))
     total = select(func.count()).select_from(Alert).where(*filters).scalar_subquery()
     statement: Select[*tuple[Any, ...]] = (
         select(*_COLUMNS, total.label("total"))

@@ -25,10 +25,13 @@ class EventType(StrEnum):
     OAUTH_CLIENT_REGISTERED = "oauth_client_registered"
     OAUTH_CODE_REPLAYED = "oauth_code_replayed"
     OAUTH_CONSENT_DENIED = "oauth_consent_denied"
+    OAUTH_CONSENT_SHOWN = "oauth_consent_shown"
     OAUTH_GRANT_CREATED = "oauth_grant_created"
     OAUTH_GRANT_REVOKED = "oauth_grant_revoked"
+    OAUTH_REFRESH_REPLAYED = "oauth_refresh_replayed"
     OAUTH_REQUEST_REFUSED = "oauth_request_refused"
     OAUTH_TOKEN_ISSUED = "oauth_token_issued"  # noqa: S105 - an event's name
+    OAUTH_TOKEN_REFRESHED = "oauth_token_refreshed"  # noqa: S105
     SIGN_IN_FAILED = "sign_in_failed"
     SIGNED_IN = "signed_in"
     SIGNED_OUT = "signed_out"

@@ -99,9 +99,11 @@ class AuditWriter:
         by_tenant: dict[UUID, list[ToolCall]] = defaultdict(list)
         for call in calls:
             by_tenant[call.tenant_id].append(call)
-        async with self._database.transaction() as session:
-            # Always in the same order, so that two hub processes cannot wait for each other.
-            for tenant_id in sorted(by_tenant):
+        # Always in the same order, so that two hub processes cannot wait for each other.
+        first, *others = sorted(by_tenant)
+        async with self._database.transaction(tenant_id=first) as session:
+            await append_tool_calls(session, by_tenant[first])
+            for tenant_id in others:
                 await enter(session, tenant_id=tenant_id)
                 await append_tool_calls(session, by_tenant[tenant_id])
 

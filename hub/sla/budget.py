@@ -40,8 +40,11 @@ class BurnRule:
     short: str
 
     def factor(self, window: timedelta) -> float:
-        """Return the burn rate above which the rule fires; 14.4 for 2 % of 30 days in an hour."""
-        return self.share * (window / BURN_PERIODS[self.long])
+        """Return the burn rate above which the rule fires; 14.4 for 2 % of 30 days in an hour.
+
+        Never below 1: a pace of 1 or less can go on for ever without spending the budget.
+        """
+        return max(1.0, self.share * (window / BURN_PERIODS[self.long]))
 
 
 # Google SRE workbook, chapter 5, table 5-8; the last row is Sloth's second ticket rule.

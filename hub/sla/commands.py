@@ -3,16 +3,28 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import batched
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import DateTime, Float, Uuid, literal, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import TypeEngine
 
 from hub.clock import utc_now
 from hub.errors import InvalidInput
+from hub.fleet.array_rows import array_rows
 from hub.sla.models import SlaIndicator, SlaObservation, SlaTarget
 
 BUCKET_SECONDS = 300
+_OBSERVATIONS_A_STATEMENT = 20_000
+_OBSERVATION_TYPES: dict[str, TypeEngine[Any]] = {
+    "target_id": Uuid(),
+    "at": DateTime(timezone=True),
+    "good_seconds": Float(),
+    "bad_seconds": Float(),
+}
 _OBSERVATIONS = SlaObservation.__table__  # type: ignore[attr-defined]
 
 
@@ -71,22 +83,25 @@ async def record_observations(
         return
     if any(one.at.timestamp() % BUCKET_SECONDS for one in observations):
         raise InvalidInput("`at` must be the start of five minutes, such as 08:05.", field="at")
-    statement = postgresql.insert(_OBSERVATIONS)
-    upsert = statement.on_conflict_do_update(
-        index_elements=[_OBSERVATIONS.c.tenant_id, _OBSERVATIONS.c.target_id, _OBSERVATIONS.c.at],
-        set_={
-            "good_seconds": statement.excluded.good_seconds,
-            "bad_seconds": statement.excluded.bad_seconds,
-        },
-    )
-    rows = [
-        {
-            "tenant_id": tenant_id,
-            "target_id": one.target_id,
-            "at": one.at,
-            "good_seconds": one.good_seconds,
-            "bad_seconds": one.bad_seconds,
-        }
-        for one in observations
-    ]
-    await session.execute(upsert, rows)
+    # The newest of several words about the same five minutes: one statement may not touch a row
+    # twice.
+    newest = {(one.target_id, one.at): one for one in observations}
+    for batch in batched(newest.values(), _OBSERVATIONS_A_STATEMENT):
+        told = array_rows(
+            "told",
+            _OBSERVATION_TYPES,
+            [(one.target_id, one.at, one.good_seconds, one.bad_seconds) for one in batch],
+        )
+        statement = postgresql.insert(_OBSERVATIONS).from_select(
+            ["tenant_id", *_OBSERVATION_TYPES],
+            select(literal(tenant_id, Uuid), *told.c),
+            include_defaults=False,
+        )
+        upsert = statement.on_conflict_do_update(
+            index_elements=["tenant_id", "target_id", "at"],
+            set_={
+                "good_seconds": statement.excluded.good_seconds,
+                "bad_seconds": statement.excluded.bad_seconds,
+            },
+        )
+        await session.execute(upsert)

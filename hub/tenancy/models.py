@@ -28,6 +28,8 @@ class Tenant(SQLModel, table=True):
     strict_residency: bool = False
     # "Stay connected" (refresh tokens); off means re-authentication after each hour.
     stay_connected: bool = False
+    # The longest that one connection lasts, counted from its consent.
+    stay_connected_days: int = 30
     created_at: datetime = instant(default_factory=utc_now)
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, literal, select, union_all
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -70,7 +71,7 @@ async def words_at(session: AsyncSession, *, at: datetime) -> list[Word]:
             col(TrustSignal.observed_at),
             col(TrustSignal.resolved_at),
         )
-        .distinct(*identity)
+        .ext(distinct_on(*identity))
         .where(col(TrustSignal.observed_at) > at - WINDOW, col(TrustSignal.observed_at) <= at)
         .order_by(*identity, col(TrustSignal.observed_at).desc())
     )

@@ -11,11 +11,23 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Text, case, distinct, func, literal, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    case,
+    distinct,
+    func,
+    literal,
+    select,
+    tuple_,
+    type_coerce,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from hub.columns import enum_by_value
 from hub.fleet.models import Agent
 from hub.paging import Page, check_page_size, counted_page, decode_cursor, encode_cursor
 from hub.severity import Severity, severity_of
@@ -187,7 +199,7 @@ def _page_of(
     return (
         select(
             *columns,
-            severity_of(rows.c["rank"]).label("severity"),
+            type_coerce(severity_of(rows.c["rank"]), enum_by_value(Severity)).label("severity"),
             col(Advisory.aliases),
             func.left(col(Advisory.summary), MAX_SUMMARY).label("summary"),
             col(Advisory.cvss_score),

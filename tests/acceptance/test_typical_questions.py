@@ -37,10 +37,7 @@ async def test_give_me_a_morning_briefing_of_my_infra(claude: Connector) -> None
     assert 0 < score["total"] < 100
     assert score["delta_7d"] < 0  # since last Tuesday it is lower
     assert isinstance(score["delta_since_yesterday"], int | float)
-    counted = {
-        severity: len(open_alerts(Severity(severity)))
-        for severity in SEVERITIES
-    }
+    counted = {severity: len(open_alerts(Severity(severity))) for severity in SEVERITIES}
     assert briefing["open_alerts"] == counted | {"total": len(open_alerts())}
     assert briefing["open_detections_24h"]["total"] > 0
     assert briefing["open_detections_24h"]["critical"] > 0
@@ -266,9 +263,9 @@ async def test_the_briefing_takes_two_calls(claude: Connector) -> None:
     summary = await claude.call("monsys_kpi_summary")
     events = await claude.call("monsys_list_detections", since="24h", ack="open")
 
+    score = summary["trust_score"]
     lines = [
-        f"Trust Score: {summary['trust_score']['total']:.0f}/100"
-        f" (delta vs yesterday: {summary['trust_score']['delta_since_yesterday']:+.1f})",
+        f"Trust Score: {score['total']:.0f}/100 (delta: {score['delta_since_yesterday']:+.1f})",
         f"Open critical alerts: {summary['open_alerts']['critical']}",
         f"Open detections (24h): {summary['open_detections_24h']['total']}",
         *(

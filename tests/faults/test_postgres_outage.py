@@ -95,16 +95,26 @@ async def test_the_other_faces_fail_cleanly_too(outage: FragileHub) -> None:
     assert [response.status_code for response in answers] == [503, 503, 503]
 
 
-async def test_the_log_tells_of_the_outage_without_secrets_or_arguments(
-    outage: FragileHub,
+async def test_the_log_tells_of_an_outage_without_secrets_or_arguments(
+    fragile_hub: FragileHub,
 ) -> None:
+    """PostgreSQL goes away under calls that are being answered, wherever they are just then."""
     mark = f"jane.doe-{uuid4().hex}"
-    await outage.claude.request("tools/call", name="monsys_get_agent", arguments={"agent": mark})
+    claude, arguments = fragile_hub.claude, {"agent": mark}
 
-    log = outage.process.log.read_text()
+    async def go_on_asking() -> None:
+        for _ in range(20):
+            await claude.request("tools/call", name="monsys_get_agent", arguments=arguments)
+
+    await asyncio.gather(*(go_on_asking() for _ in range(20)), fragile_hub.postgres.stop())
+    await fragile_hub.postgres.start()
+    await until_ready(fragile_hub)
+
+    log = fragile_hub.process.log.read_text()
+    assert "tool_call_failed" in log
     assert "audit_write_failed" in log
     assert mark not in log
-    assert outage.claude.token not in log
+    assert claude.token not in log
 
 
 async def test_all_recovers_without_a_restart(fragile_hub: FragileHub) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -27,7 +28,8 @@ async def hub(database: Database) -> AsyncIterator[RunningHub]:
             await stop.wait()
 
     serving = asyncio.create_task(serve())
-    await asyncio.wait({serving, started}, return_when=asyncio.FIRST_COMPLETED)
+    waited: list[asyncio.Future[Any]] = [serving, started]
+    await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         await serving  # tells why it could not start, where waiting on would tell nothing
     yield started.result()

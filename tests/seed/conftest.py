@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import fasteners
@@ -44,15 +45,35 @@ def make_database(postgres: EmbeddedPostgres, database_name: str) -> MakeDatabas
 
 
 @pytest.fixture(scope="session")
-def story_url(make_database: MakeDatabase) -> str:
-    """Return the URL of an empty database for the story."""
-    return make_database("story")
+def urls(make_database: MakeDatabase) -> dict[str, str]:
+    """Return the URLs of databases by purpose; made here, before an event loop runs."""
+    return {purpose: make_database(purpose) for purpose in ("story", "again", "living")}
 
 
-@pytest_asyncio.fixture(scope="session")
-async def story(story_url: str) -> AsyncIterator[Database]:
-    """Return a database in which the story was told."""
-    database = Database(story_url, pool_size=4)
+@asynccontextmanager
+async def _told(url: str) -> AsyncIterator[Database]:
+    database = Database(url, pool_size=4)
     await tell(database, TALE)
     yield database
     await database.close()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def story(urls: dict[str, str]) -> AsyncIterator[Database]:
+    """Return a database in which the story was told; tests only read it."""
+    async with _told(urls["story"]) as database:
+        yield database
+
+
+@pytest_asyncio.fixture(scope="session")
+async def second_telling(urls: dict[str, str]) -> AsyncIterator[Database]:
+    """Return another database in which the same story was told."""
+    async with _told(urls["again"]) as database:
+        yield database
+
+
+@pytest_asyncio.fixture
+async def living(urls: dict[str, str]) -> AsyncIterator[Database]:
+    """Return a database in which the story was told and may go on."""
+    async with _told(urls["living"]) as database:
+        yield database

@@ -16,9 +16,9 @@ from hub.trust.queries import trust_score
 from seed.hosts import CONTOSO_HOSTS, NORTHWIND_HOSTS
 from seed.people import CONTOSO_ID, NORTHWIND_ID
 from seed.stable import rounded
-from seed.story import is_told, tell
+from seed.story import is_told
 from seed.trust import last_tuesday
-from tests.seed.conftest import NOW, TALE, MakeDatabase
+from tests.seed.conftest import NOW
 
 NUMBERS = "SELECT number, rule_kind, state FROM detections WHERE number >= 'DEV-2026-0441'"
 
@@ -153,19 +153,6 @@ async def test_the_same_seed_and_now_give_the_same_rows(
             async with database.transaction(tenant_id=tenant_id) as session:
                 digests.append({t.name: await digest(session, t) for t in metadata.sorted_tables})
         assert digests[0] == digests[1]
-
-
-@pytest.fixture(scope="session")
-def second_url(make_database: MakeDatabase) -> str:
-    return make_database("second")
-
-
-@pytest.fixture(scope="session")
-async def second_telling(second_url: str) -> Any:
-    database = Database(second_url, pool_size=4)
-    await tell(database, TALE)
-    yield database
-    await database.close()
 
 
 # Surrogate keys that commands draw at random, references to them, and what the clock sets.

@@ -99,8 +99,11 @@ def upgrade() -> None:
         sa.Column("client_metadata", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("document_fetched_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("document_fresh_until", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("client_id", name=op.f("pk_oauth_clients")),
     )
+    op.create_index("ix_oauth_clients_created_at", "oauth_clients", ["created_at"], unique=False)
     op.create_table(
         "tenants",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -112,6 +115,7 @@ def upgrade() -> None:
         sa.Column("claude_may_acknowledge", sa.Boolean(), nullable=False),
         sa.Column("strict_residency", sa.Boolean(), nullable=False),
         sa.Column("stay_connected", sa.Boolean(), nullable=False),
+        sa.Column("stay_connected_days", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tenants")),
     )
@@ -245,6 +249,47 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "user_id", name=op.f("pk_memberships")),
     )
     op.create_index("ix_memberships_user_id", "memberships", ["user_id"], unique=False)
+    op.create_table(
+        "oauth_events",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "registered",
+                "document_read",
+                "shown",
+                "granted",
+                "denied",
+                "exchanged",
+                "refreshed",
+                "replayed",
+                "revoked",
+                "refused",
+                name="stepkind",
+                native_enum=False,
+                length=32,
+            ),
+            nullable=False,
+        ),
+        sa.Column("client_id", sa.String(length=512), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=True),
+        sa.Column("user_id", sa.Uuid(), nullable=True),
+        sa.Column("request_id", sa.String(length=64), nullable=True),
+        sa.Column("details", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"],
+            ["tenants.id"],
+            name=op.f("fk_oauth_events_tenant_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_oauth_events")),
+    )
+    op.create_index("ix_oauth_events_at", "oauth_events", ["at"], unique=False)
+    op.create_index("ix_oauth_events_client", "oauth_events", ["client_id", "at"], unique=False)
+    op.create_index(
+        "ix_oauth_events_user", "oauth_events", ["tenant_id", "user_id", "at"], unique=False
+    )
     op.create_table(
         "oauth_grants",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -856,6 +901,8 @@ def upgrade() -> None:
         sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("successor_sealed", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(
             ["tenant_id", "grant_id"],
             ["oauth_grants.tenant_id", "oauth_grants.id"],
@@ -1074,6 +1121,10 @@ def downgrade() -> None:
     op.drop_table("package_versions")
     op.drop_index("ix_oauth_grants_user", table_name="oauth_grants")
     op.drop_table("oauth_grants")
+    op.drop_index("ix_oauth_events_user", table_name="oauth_events")
+    op.drop_index("ix_oauth_events_client", table_name="oauth_events")
+    op.drop_index("ix_oauth_events_at", table_name="oauth_events")
+    op.drop_table("oauth_events")
     op.drop_index("ix_memberships_user_id", table_name="memberships")
     op.drop_table("memberships")
     op.drop_table("detection_numbers")
@@ -1089,6 +1140,7 @@ def downgrade() -> None:
     op.drop_table("users")
     op.drop_index("uq_tenants_slug", table_name="tenants")
     op.drop_table("tenants")
+    op.drop_index("ix_oauth_clients_created_at", table_name="oauth_clients")
     op.drop_table("oauth_clients")
     op.drop_table("metric_samples")
     op.drop_index("ix_mcp_call_log_tenant_id_called_at", table_name="mcp_call_log")

@@ -39,9 +39,10 @@ APPEND_ONLY_TABLES = ("audit_log", "mcp_call_log")
 # Rows that a caller finds by showing a credential, before the tenant is known.
 CREDENTIAL_TABLES = ("agent_credentials", "oauth_codes", "oauth_tokens", "web_sessions")
 
-TENANT = "nullif(current_setting('monsys.tenant_id', true), '')::uuid"
-USER = "nullif(current_setting('monsys.user_id', true), '')::uuid"
-PRESENTED = "nullif(current_setting('monsys.presented', true), '')"
+# In a sub-select, so that PostgreSQL reads the setting once a query and not once a row.
+TENANT = "(SELECT nullif(current_setting('monsys.tenant_id', true), '')::uuid)"
+USER = "(SELECT nullif(current_setting('monsys.user_id', true), '')::uuid)"
+PRESENTED = "(SELECT nullif(current_setting('monsys.presented', true), ''))"
 
 POLICIES = {
     **dict.fromkeys((*TENANT_TABLES, *APPEND_ONLY_TABLES), f"tenant_id = {TENANT}"),
@@ -52,7 +53,8 @@ POLICIES = {
     "memberships": f"tenant_id = {TENANT} OR user_id = {USER}",
     "users": f"id = {USER} OR email = {PRESENTED} OR EXISTS (SELECT 1 FROM memberships m"
     f" WHERE m.user_id = users.id AND m.tenant_id = {TENANT})",
-    "oauth_clients": f"client_id = {PRESENTED}",
+    "oauth_clients": f"client_id = {PRESENTED} OR {PRESENTED} = '*'",
+    "oauth_events": f"tenant_id = {TENANT} OR {PRESENTED} = '*'",
     # Public knowledge, yet a transaction that nobody stands behind sees none of it.
     "advisories": f"{TENANT} IS NOT NULL OR {PRESENTED} = '*'",
 }
@@ -65,6 +67,8 @@ def upgrade() -> None:
         " END IF; END $$"
     )
     op.execute(f"GRANT USAGE ON SCHEMA public TO {HUB_ROLE}")
+    # So that the hub can tell at its start whether it fits the schema.
+    op.execute(f"GRANT SELECT ON alembic_version TO {HUB_ROLE}")
     for table, condition in POLICIES.items():
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
@@ -73,6 +77,8 @@ def upgrade() -> None:
         if table not in APPEND_ONLY_TABLES:
             rights += ", UPDATE, DELETE"
         op.execute(f"GRANT {rights} ON {table} TO {HUB_ROLE}")
+    # A refusal is written down before anybody knows whose it is; it is not read back there.
+    op.execute("CREATE POLICY oauth_events_appended ON oauth_events FOR INSERT WITH CHECK (true)")
     # The hub's role owns nothing, so partitions are made and dropped by functions of the owner.
     op.execute(
         """
@@ -134,6 +140,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("DROP FUNCTION monsys_make_metric_partitions(date, date)")
     op.execute("DROP FUNCTION monsys_drop_metric_partitions(date)")
+    op.execute(f"REVOKE ALL ON alembic_version FROM {HUB_ROLE}")
+    op.execute("DROP POLICY oauth_events_appended ON oauth_events")
     for table in POLICIES:
         op.execute(f"REVOKE ALL ON {table} FROM {HUB_ROLE}")
         op.execute(f"DROP POLICY {table}_visible ON {table}")

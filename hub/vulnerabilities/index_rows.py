@@ -1,0 +1,147 @@
+"""From a record to the rows that packages are matched against.
+
+One row is one interval of one package, with both ends as sort keys: PostgreSQL then decides by
+comparing bytes. Orders without byte keys, listed versions and what cannot be decided become rows
+that are looked at in Python.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hub.severity import Severity
+from hub.vulnerabilities.ranges import Interval, intervals_of
+from hub.vulnerabilities.rating import package_severity
+from hub.vulnerabilities.records import Affected, Document
+from hub.vulnerabilities.versions.encoding import InvalidVersion
+from hub.vulnerabilities.versions.orders import Order, byte_key
+
+GIT_ONLY = "only commits are named, and which versions hold them is not known here"
+NO_VERSIONS = "the record names no versions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexRow:
+    """One thing that a record says of one package."""
+
+    ecosystem: str
+    name: str
+    is_binary: bool = False
+    is_exact: bool = False  # the keys decide, and nothing else has to be asked
+    lower_key: bytes | None = None
+    upper_key: bytes | None = None
+    includes_upper: bool = False
+    introduced: str | None = None
+    ends_at: str | None = None
+    fixed: str | None = None
+    versions: tuple[str, ...] = ()
+    problem: str | None = None
+    severity: Severity | None = None
+
+    @property
+    def interval(self) -> Interval:
+        """The row's interval; without meaning where versions are listed."""
+        return Interval(self.introduced, self.ends_at, self.includes_upper, self.fixed)
+
+
+def index_rows(document: Document) -> list[IndexRow]:
+    """Return the rows of a record, each once."""
+    rows = (row for affected in document.affected for row in _rows(affected))
+    return list(dict.fromkeys(rows))
+
+
+def _rows(affected: Affected) -> Iterator[IndexRow]:
+    intervals, problem = _intervals(affected)
+    order, severity = affected.ecosystem.order, package_severity(affected)
+    for interval in intervals:
+        yield _row(affected, affected.name, interval, severity)
+    listed = tuple(
+        version for version in affected.versions if not _is_covered(order, version, intervals)
+    )
+    if listed:
+        yield IndexRow(
+            ecosystem=affected.ecosystem.name,
+            name=affected.name,
+            versions=listed,
+            severity=severity,
+        )
+    if problem is not None and not affected.versions:
+        yield IndexRow(
+            ecosystem=affected.ecosystem.name,
+            name=affected.name,
+            problem=problem,
+            severity=severity,
+        )
+    yield from _binary_rows(affected, intervals, severity)
+
+
+def _intervals(affected: Affected) -> tuple[list[Interval], str | None]:
+    """Return the intervals, and why something of the record cannot be decided, if so."""
+    found: list[Interval] = []
+    problem = None if affected.ranges or affected.versions else NO_VERSIONS
+    is_decided = False
+    for each in affected.ranges:
+        if each.type == "GIT":
+            continue
+        try:
+            found += intervals_of(each, affected.ecosystem.order)
+            is_decided = True
+        except InvalidVersion as error:
+            problem = f"a version of the record cannot be placed: {error}"
+    if affected.ranges and not is_decided and problem is None:
+        problem = GIT_ONLY
+    return list(dict.fromkeys(found)), problem
+
+
+def _row(
+    affected: Affected,
+    name: str,
+    interval: Interval,
+    severity: Severity | None,
+    *,
+    is_binary: bool = False,
+) -> IndexRow:
+    order = affected.ecosystem.order
+    return IndexRow(
+        ecosystem=affected.ecosystem.name,
+        name=name,
+        is_binary=is_binary,
+        is_exact=order.has_byte_keys,
+        lower_key=_key(order, interval.introduced),
+        upper_key=_key(order, interval.end),
+        includes_upper=interval.includes_end,
+        introduced=interval.introduced,
+        ends_at=interval.end,
+        fixed=interval.fixed,
+        severity=severity,
+    )
+
+
+def _binary_rows(
+    affected: Affected, intervals: list[Interval], severity: Severity | None
+) -> Iterator[IndexRow]:
+    """Yield rows for listed binaries, for hosts that know no sources.
+
+    A binary's listed version is the fixed one where the source has a fix. Where it has none, it
+    is merely the newest known, and every version is affected.
+    """
+    has_fix = any(interval.fixed for interval in intervals)
+    for binary in affected.binaries if intervals else ():
+        end = binary.version if has_fix and binary.version else None
+        try:
+            interval = Interval(end=end, fixed=end)
+            yield _row(affected, binary.name, interval, severity, is_binary=True)
+        except InvalidVersion:
+            continue
+
+
+def _key(order: Order, version: str | None) -> bytes | None:
+    return None if version is None else byte_key(order, version)
+
+
+def _is_covered(order: Order, version: str, intervals: list[Interval]) -> bool:
+    try:
+        return any(interval.holds(order, version) for interval in intervals)
+    except InvalidVersion:
+        return False
+
+

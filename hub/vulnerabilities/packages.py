@@ -1,0 +1,147 @@
+"""Installed packages, and what of them an advisory can speak of.
+
+The package that is installed (`libssl3`) and the one it was built from (`openssl`) have names and
+versions of their own. They are different types here, so neither can stand in for the other.
+"""
+
+from dataclasses import dataclass
+from typing import NewType
+
+from hub.fleet.reports import InstalledPackage
+from hub.vulnerabilities.ecosystems import (
+    Ecosystem,
+    Matching,
+    advised_ecosystems,
+    comparable_name,
+    ecosystem_of,
+)
+from hub.vulnerabilities.versions.encoding import InvalidVersion
+from hub.vulnerabilities.versions.orders import Order, byte_key, version_key
+
+BinaryVersion = NewType("BinaryVersion", str)
+SourceVersion = NewType("SourceVersion", str)
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryPackage:
+    """What the package manager installed."""
+
+    name: str
+    version: BinaryVersion
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePackage:
+    """What it was built from."""
+
+    name: str
+    version: SourceVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """One installed package of one ecosystem."""
+
+    ecosystem: Ecosystem
+    binary: BinaryPackage
+    source: SourcePackage | None = None
+
+    @classmethod
+    def of(cls, package: InstalledPackage) -> "Installed":
+        """Read what a host reported."""
+        binary = BinaryPackage(package.name, BinaryVersion(package.version))
+        return cls(ecosystem_of(package.ecosystem), binary, _source_of(package))
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A name and a version that advisories of an ecosystem are asked about.
+
+    `binary` marks the names under which Ubuntu and SUSE list binaries inside of a record.
+    """
+
+    ecosystem: str
+    name: str
+    version: str
+    order: Order
+    is_binary: bool = False
+
+    @property
+    def problem(self) -> str | None:
+        """Say why the version has no place in its order, if it has none."""
+        try:
+            version_key(self.order, self.version)
+        except InvalidVersion as error:
+            return str(error)
+        return None
+
+    @property
+    def key(self) -> bytes | None:
+        """The version's key for the database, if it can have one."""
+        try:
+            return byte_key(self.order, self.version)
+        except InvalidVersion:
+            return None
+
+
+def subjects_of(installed: Installed) -> list[Subject]:
+    """Return everything that advisories may call this package."""
+    return [
+        subject
+        for ecosystem in advised_ecosystems(installed.ecosystem)
+        for subject in _subjects_in(ecosystem, installed)
+    ]
+
+
+def _subjects_in(ecosystem: Ecosystem, installed: Installed) -> list[Subject]:
+    if ecosystem.matching is Matching.PACKAGE:
+        return [_binary_subject(ecosystem, installed.binary)]
+    if installed.source is None:
+        # Only the binary's name is known: the record may list it, or the two may be the same.
+        binary = installed.binary
+        same = SourcePackage(binary.name, source_version_of_binary(ecosystem, binary.version))
+        return [
+            _source_subject(ecosystem, same),
+            _binary_subject(ecosystem, binary, is_binary=True),
+        ]
+    if ecosystem.matching is Matching.SOURCE:
+        return [_source_subject(ecosystem, installed.source)]
+    source, binary = (
+        _source_subject(ecosystem, installed.source),
+        _binary_subject(ecosystem, installed.binary),
+    )
+    return [source] if source == binary else [source, binary]
+
+
+def _source_subject(ecosystem: Ecosystem, source: SourcePackage) -> Subject:
+    name = comparable_name(ecosystem, source.name)
+    return Subject(ecosystem.name, name, source.version, ecosystem.order)
+
+
+def _binary_subject(
+    ecosystem: Ecosystem, binary: BinaryPackage, *, is_binary: bool = False
+) -> Subject:
+    name = comparable_name(ecosystem, binary.name)
+    return Subject(ecosystem.name, name, binary.version, ecosystem.order, is_binary)
+
+
+def source_version_of_binary(ecosystem: Ecosystem, version: BinaryVersion) -> SourceVersion:
+    """Return the source's version when only the binary's is known.
+
+    Debian rebuilds binaries without touching the source and marks them `+b1`.
+    """
+    if ecosystem.order is not Order.DPKG:
+        return SourceVersion(version)
+    base, plus, rebuild = version.rpartition("+b")
+    return SourceVersion(base if plus and rebuild.isdigit() else version)
+
+
+def _source_of(package: InstalledPackage) -> SourcePackage | None:
+    if not package.source_name:
+        return None
+    if package.source_version:
+        return SourcePackage(package.source_name, SourceVersion(package.source_version))
+    # osquery tells the source's name without its version.
+    binary = BinaryVersion(package.version)
+    version = source_version_of_binary(ecosystem_of(package.ecosystem), binary)
+    return SourcePackage(package.source_name, version)

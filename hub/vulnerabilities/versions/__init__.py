@@ -1,0 +1,1 @@
+"""Version orders: what each ecosystem calls newer."""

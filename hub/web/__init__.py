@@ -1,0 +1,1 @@
+"""The hub's pages for people: a home, and GraphiQL. Their TypeScript lives beside this."""
