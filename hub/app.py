@@ -22,6 +22,8 @@ from hub_schema.http import graphql_routes
 from hub_schema.http_execution import dashboard_document
 from mcp_adapter.server import build_mcp
 from oauth.bearer import BearerAuthenticator
+from oauth.client_documents.fetcher import DocumentFetcher
+from oauth.pruning import prune_oauth
 from oauth.routes import build_oauth, oauth_routes
 from oauth.sessions import session_principal
 
@@ -31,11 +33,16 @@ Reading goes through GraphQL (`POST /graphql`) and MCP (`POST /mcp`).
 """
 
 
-def create_app(settings: Settings, *, database: Database | None = None) -> FastAPI:
+def create_app(
+    settings: Settings,
+    *,
+    database: Database | None = None,
+    document_fetcher: DocumentFetcher | None = None,
+) -> FastAPI:
     """Return the hub. Without a database it finds the one that the settings name.
 
     Finding it may start the embedded server, which blocks: call this before the event loop runs,
-    or pass the database.
+    or pass the database. Tests bring a fetcher that reaches their own network.
     """
     if database is None:
         database = Database(database_urls(settings).hub, pool_size=settings.database_pool_size)
@@ -48,7 +55,7 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
         async with AsyncExitStack() as stack:
             stack.push_async_callback(database.close)
             await stack.enter_async_context(audit_writer)
-            await stack.enter_async_context(Maintenance(database))
+            await stack.enter_async_context(Maintenance(database, chores=(prune_oauth,)))
             await stack.enter_async_context(mcp.run())
             freeze_what_stays()
             yield
@@ -65,7 +72,7 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
     )
     app.state.settings = settings
     app.state.database = database
-    app.state.oauth = build_oauth(settings, database)
+    app.state.oauth = build_oauth(settings, database, fetcher=document_fetcher)
     install_error_handlers(app)
     app.include_router(health_router)
     app.include_router(ingest_routes())

@@ -101,11 +101,14 @@ def open_as(session: Session, *, tenant_id: UUID | None, user_id: UUID | None) -
 
 
 async def begun_connection(session: AsyncSession) -> Any:
-    """Return the asyncpg connection of a session that `open_as` opened, its transaction begun.
+    """Return the asyncpg connection of the session's transaction, which is begun then.
 
     SQLAlchemy's adapter begins it and knows of it, so SQLAlchemy ends it as ever.
     """
-    adapter = session.sync_session.info[_ADAPTER]
+    adapter = session.sync_session.info.get(_ADAPTER)
+    if adapter is None:  # somebody opened the session without `open_as`
+        pooled = await (await session.connection()).get_raw_connection()
+        adapter = pooled.dbapi_connection
     if adapter._transaction is None:  # noqa: SLF001 - no public way to begin without a statement
         await adapter._start_transaction()  # noqa: SLF001
     return adapter.driver_connection

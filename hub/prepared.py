@@ -1,7 +1,7 @@
-"""Statements that are compiled once, for the reads that most calls make.
+"""Statements that are compiled once, for what most calls do.
 
 Building a select from its columns, looking up its compiled form and wrapping its rows costs
-SQLAlchemy about five times what asyncpg needs to run it. A prepared read is built with SQLAlchemy
+SQLAlchemy about five times what asyncpg needs to run it. A prepared one is built with SQLAlchemy
 as any other, once, with a `bindparam` for each value that varies; after that its text goes to
 asyncpg, on the session's own connection and in its transaction, so row-level security sees no
 difference.
@@ -12,7 +12,7 @@ from enum import Enum as PythonEnum
 from typing import Any
 
 import asyncpg
-from sqlalchemy import BindParameter, Enum, Select
+from sqlalchemy import BindParameter, ClauseElement, Enum, Select
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,16 +26,35 @@ _DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
 observers: list[Callable[[str], None]] = []
 
 
-class PreparedRead:
-    """One select; make it once, where the module is imported or a cached function is called."""
+class PreparedWrite:
+    """One statement whose rows nobody reads; make it once, where its module is imported."""
 
-    def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
+    def __init__(self, statement: ClauseElement) -> None:
         # What is known now is written into the text: PostgreSQL keeps one plan for it, and sees
         # that `state = 'open'` is what the partial index was made for.
         inlined = cloned_traverse(statement, {}, {"bindparam": _inline_when_known})
         compiled = inlined.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
         self.text = str(compiled)
-        self._names: list[str] = compiled.positiontup or []
+        self._names: list[str] = getattr(compiled, "positiontup", None) or []
+
+    async def run(self, session: AsyncSession, **values: object) -> list[Any]:
+        """Run it with these values; return asyncpg's records, if there are any."""
+        arguments = [_stored(values[name]) for name in self._names]
+        for observe in observers:
+            observe(self.text)
+        try:
+            connection = await begun_connection(session)
+            records: list[Any] = await connection.fetch(self.text, *arguments)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise OperationalError(self.text, None, error) from error
+        return records
+
+
+class PreparedRead(PreparedWrite):
+    """One select; make it where its module is imported, or in a cached function."""
+
+    def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
+        super().__init__(statement)
         # Only enums are stored as something else than what the domain works with.
         self._enums = [
             (index, column.type.enum_class)
@@ -45,15 +64,7 @@ class PreparedRead:
 
     async def rows(self, session: AsyncSession, **values: object) -> list[tuple[Any, ...]]:
         """Return the rows, with columns in the statement's order."""
-        arguments = [_stored(values[name]) for name in self._names]
-        for observe in observers:
-            observe(self.text)
-        try:
-            connection = await begun_connection(session)
-            records = await connection.fetch(self.text, *arguments)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise OperationalError(self.text, None, error) from error
-        return [self._row(record) for record in records]
+        return [self._row(record) for record in await self.run(session, **values)]
 
     def _row(self, record: Any) -> tuple[Any, ...]:
         if not self._enums:

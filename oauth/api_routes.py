@@ -1,6 +1,7 @@
 """Endpoints that clients call themselves, on the API's origin: discovery, registration, tokens."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError
@@ -9,16 +10,22 @@ from fastapi.responses import JSONResponse
 
 from hub.errors import Throttled
 from oauth.errors import TooManyRequestsError
+from oauth.introspection import IntrospectionEndpoint
 from oauth.metadata import (
     AUTHORIZE_PATH,
+    INTROSPECT_PATH,
+    JWKS_PATH,
     REGISTER_PATH,
     REVOKE_PATH,
     TOKEN_PATH,
     authorization_server_metadata,
+    openid_metadata,
     protected_resource_metadata,
 )
+from oauth.models import StepKind
 from oauth.openapi import (
     ALIAS_RESPONSES,
+    INTROSPECT_RESPONSES,
     REGISTER_RESPONSES,
     REVOKE_RESPONSES,
     TOKEN_RESPONSES,
@@ -29,15 +36,18 @@ from oauth.registration import ClientMetadata, RegistrationEndpoint
 from oauth.requests import EndpointRequest, MetadataRequest, Pairs, form_pairs, json_object
 from oauth.responses import CORS_HEADERS, error_response
 from oauth.revocation import RevocationEndpoint
-from oauth.server import HubAuthorizationServer
+from oauth.server import HubAuthorizationServer, said_client_id
 from oauth.service import OAuth, OAuthDep, request_id_of
 from oauth.throttle import address_of
+from oauth.trace import Step
 
 # Clients look in several places: RFC 8414 §3 with and without the endpoint's path inserted, and
 # where OpenID Connect puts it (MCP authorization, "Authorization Server Metadata Discovery").
 _SERVER_METADATA_PATHS = (
     "/.well-known/oauth-authorization-server",
     "/.well-known/oauth-authorization-server/mcp",
+)
+_OPENID_METADATA_PATHS = (
     "/.well-known/openid-configuration",
     "/.well-known/openid-configuration/mcp",
     "/mcp/.well-known/openid-configuration",
@@ -50,6 +60,16 @@ router = APIRouter(tags=["oauth"], default_response_class=JSONResponse)
 async def server_metadata(oauth: OAuthDep) -> JSONResponse:
     """Describe the authorization server (RFC 8414)."""
     return JSONResponse(authorization_server_metadata(oauth.settings), headers=_METADATA_HEADERS)
+
+
+async def openid_server_metadata(oauth: OAuthDep) -> JSONResponse:
+    """Describe the authorization server where OpenID Connect looks (Discovery 1.0 §4)."""
+    return JSONResponse(openid_metadata(oauth.settings), headers=_METADATA_HEADERS)
+
+
+async def signing_keys() -> JSONResponse:
+    """Say that nothing is signed: our tokens are opaque (RFC 7517 §5, an empty set)."""
+    return JSONResponse({"keys": []}, headers=_METADATA_HEADERS)
 
 
 async def endpoint_metadata(oauth: OAuthDep) -> JSONResponse:
@@ -71,7 +91,7 @@ async def exchange_code(request: Request, oauth: OAuthDep) -> Response:
         response: Response = server.create_token_response(asked)
         return response
 
-    return await _answer_form(request, oauth, answer, required="grant_type")
+    return await _answer_form(request, oauth, answer, endpoint="token", required="grant_type")
 
 
 async def revoke_token(request: Request, oauth: OAuthDep) -> Response:
@@ -82,7 +102,18 @@ async def revoke_token(request: Request, oauth: OAuthDep) -> Response:
         response: Response = server.create_endpoint_response(name, asked)
         return response
 
-    return await _answer_form(request, oauth, answer, required="token")
+    return await _answer_form(request, oauth, answer, endpoint="revoke", required="token")
+
+
+async def introspect_token(request: Request, oauth: OAuthDep) -> Response:
+    """Tell our own resource servers what a token is good for (RFC 7662)."""
+
+    def answer(server: HubAuthorizationServer, asked: EndpointRequest) -> Response:
+        name = IntrospectionEndpoint.ENDPOINT_NAME
+        response: Response = server.create_endpoint_response(name, asked)
+        return response
+
+    return await _answer_form(request, oauth, answer, endpoint="introspect", required="token")
 
 
 async def register_client(request: Request, oauth: OAuthDep) -> Response:
@@ -91,11 +122,12 @@ async def register_client(request: Request, oauth: OAuthDep) -> Response:
         await oauth.throttle.registration(address=address_of(request))
         data = await json_object(request, limit=oauth.settings.max_request_bytes)
     except Throttled as error:
-        return error_response(TooManyRequestsError(error.retry_after_seconds))
+        too_many = TooManyRequestsError(error.retry_after_seconds)
+        return await _refused(request, oauth, too_many, endpoint="register")
     except OAuth2Error as error:
-        return error_response(error)
+        return await _refused(request, oauth, error, endpoint="register")
     async with oauth.database.transaction() as session:
-        server = HubAuthorizationServer(session, oauth.settings, request_id=request_id_of(request))
+        server = oauth.server(session, request_id=request_id_of(request))
         response: Response = await session.run_sync(
             lambda _: server.create_endpoint_response(
                 RegistrationEndpoint.ENDPOINT_NAME, MetadataRequest(request, data)
@@ -122,18 +154,43 @@ async def _answer_form(
     oauth: OAuth,
     answer: Callable[[HubAuthorizationServer, EndpointRequest], Response],
     *,
+    endpoint: str,
     required: str,
 ) -> Response:
     """Read the form and answer within one transaction, committed before the response leaves."""
+    address = address_of(request)
     try:
+        await oauth.throttle.request(endpoint=endpoint, address=address)
         pairs = await form_pairs(request, limit=oauth.settings.max_request_bytes)
         _check_parameters(pairs, required)
-    except OAuth2Error as error:
-        return error_response(error)
-    async with oauth.database.transaction() as session:
-        server = HubAuthorizationServer(session, oauth.settings, request_id=request_id_of(request))
         asked = EndpointRequest(request, pairs)
-        return await session.run_sync(lambda _: answer(server, asked))
+        client_id = said_client_id(asked)
+        await oauth.throttle.client_attempt(address=address, client_id=client_id)
+    except Throttled as error:
+        too_many = TooManyRequestsError(error.retry_after_seconds)
+        return await _refused(request, oauth, too_many, endpoint=endpoint)
+    except OAuth2Error as error:
+        return await _refused(request, oauth, error, endpoint=endpoint)
+    async with oauth.database.transaction() as session:
+        server = oauth.server(session, request_id=request_id_of(request))
+        response = await session.run_sync(lambda _: answer(server, asked))
+    if response.status_code == HTTPStatus.UNAUTHORIZED:
+        await oauth.throttle.client_failure(address=address, client_id=client_id)
+    return response
+
+
+async def _refused(
+    request: Request, oauth: OAuth, error: OAuth2Error, *, endpoint: str
+) -> Response:
+    """Refuse what was malformed or one too many, before any grant or client was looked at."""
+    request_id = request_id_of(request)
+    step = Step(
+        kind=StepKind.REFUSED,
+        request_id=request_id,
+        details={"at": endpoint, "error": error.error, "reason": error.description},
+    )
+    await oauth.refusals.write(step, caller=address_of(request))
+    return error_response(error, request_id=request_id)
 
 
 def _check_parameters(pairs: Pairs, required: str) -> None:
@@ -155,6 +212,9 @@ _TOKEN_FORM = form_body(
 )
 for _path in _SERVER_METADATA_PATHS:
     router.add_api_route(_path, server_metadata, methods=["GET"])
+for _path in _OPENID_METADATA_PATHS:
+    router.add_api_route(_path, openid_server_metadata, methods=["GET"])
+router.add_api_route(JWKS_PATH, signing_keys, methods=["GET"])
 router.add_api_route("/.well-known/oauth-protected-resource", origin_metadata, methods=["GET"])
 router.add_api_route(
     "/.well-known/oauth-protected-resource/mcp", endpoint_metadata, methods=["GET"]
@@ -183,6 +243,13 @@ router.add_api_route(
     responses=REVOKE_RESPONSES,
     openapi_extra=form_body(token="mat_…", client_id="mcp_0123456789abcdef0123456789abcdef"),  # noqa: S106
 )
+router.add_api_route(
+    INTROSPECT_PATH,
+    introspect_token,
+    methods=["POST"],
+    responses=INTROSPECT_RESPONSES,
+    openapi_extra=form_body(token="mat_…"),  # noqa: S106
+)
 for _method in ("GET", "POST"):
     router.add_api_route(
         "/authorize",
@@ -194,6 +261,7 @@ for _method in ("GET", "POST"):
     )
 for _path in (
     *_SERVER_METADATA_PATHS,
+    *_OPENID_METADATA_PATHS,
     "/.well-known/oauth-protected-resource",
     "/.well-known/oauth-protected-resource/mcp",
     TOKEN_PATH,

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import structlog
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import (
     BaseGrant,
@@ -11,6 +10,7 @@ from authlib.oauth2.rfc6749 import (
     UnsupportedResponseTypeError,
 )
 from fastapi import Request, Response
+from sqlalchemy.util import await_only
 
 from hub.audit.events import EventType
 from hub.database import enter
@@ -26,8 +26,6 @@ from oauth.requests import EndpointRequest, Pairs
 from oauth.scopes import format_scopes, parse_scopes
 from oauth.server import HubAuthorizationServer
 
-_log = structlog.get_logger(__name__)
-
 # Others are ignored, as RFC 6749 §3.1 asks; these travel through sign-in and consent.
 PARAMETERS = (
     "response_type",
@@ -39,7 +37,7 @@ PARAMETERS = (
     "code_challenge_method",
     "resource",
 )
-_TITLE = "This app cannot be connected"
+TITLE = "This app cannot be connected"
 _MULTIPLE = "The request of the app is malformed: it names a parameter twice."
 _UNKNOWN_CLIENT = (
     "The app is not registered here, or its registration has been removed. Remove the connection in"
@@ -73,13 +71,13 @@ def validate(server: HubAuthorizationServer, request: Request, pairs: Pairs) -> 
     asked = EndpointRequest(request, pairs)
     payload = asked.payload
     if any(len(values) > 1 for name, values in payload.datalist.items() if name != "resource"):
-        return _problem(server, _MULTIPLE)
+        return _problem(server, payload.client_id, _MULTIPLE)
     client = server.query_client(payload.client_id or "")
     if client is None:
-        return _problem(server, _UNKNOWN_CLIENT)
+        return _problem(server, payload.client_id, _UNKNOWN_CLIENT)
     redirect_uri = payload.redirect_uri or client.get_default_redirect_uri()
     if redirect_uri is None or not client.check_redirect_uri(redirect_uri):
-        return _problem(server, _FOREIGN_REDIRECT)
+        return _problem(server, payload.client_id, _FOREIGN_REDIRECT)
     try:
         _check_response_type(payload.response_type)
         grant = server.get_consent_grant(asked)
@@ -90,9 +88,11 @@ def validate(server: HubAuthorizationServer, request: Request, pairs: Pairs) -> 
     return Asked(server, asked, grant, client, redirect_uri, scopes, pairs)
 
 
-def _problem(server: HubAuthorizationServer, message: str) -> Response:
-    _log.info("oauth_request_refused", error="unredirectable", description=message)
-    return problem_page(_TITLE, message, request_id=server.request_id)
+def _problem(server: HubAuthorizationServer, client_id: str | None, message: str) -> Response:
+    """Tell the person, and write down why; for the person signed in, in their tenant's trail."""
+    refusal = InvalidRequestError(message)
+    await_only(server.record_refusal(client_id or "", refusal))
+    return problem_page(TITLE, message, request_id=server.request_id)
 
 
 def _check_response_type(response_type: str | None) -> None:
@@ -100,6 +100,20 @@ def _check_response_type(response_type: str | None) -> None:
         raise InvalidRequestError("response_type is required.")
     if response_type != "code":
         raise UnsupportedResponseTypeError(None, "response_type must be code.")
+
+
+async def show(asked: Asked, person: Principal, offer: Offer) -> None:
+    """Write down that the person was asked."""
+    tenant = offer.tenant
+    await enter(asked.server.session, tenant_id=tenant.tenant_id, user_id=person.user_id)
+    await _record(
+        asked,
+        person,
+        offer,
+        event_type=EventType.OAUTH_CONSENT_SHOWN,
+        outcome="success",
+        details={"scope": format_scopes(asked.scopes)},
+    )
 
 
 async def allow(asked: Asked, person: Principal, offer: Offer, decision: Decision) -> Response:

@@ -5,28 +5,34 @@ from typing import Any
 from urllib.parse import urlencode
 
 from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749 import InvalidRequestError
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from hub.database import enter
+from hub.errors import Throttled
 from hub.principal import Principal, Scope
 from hub.tenancy.queries import TenantMembership, manager_emails, memberships_of
-from oauth.authorize import PARAMETERS, Asked, allow, deny, validate
+from oauth.authorize import PARAMETERS, TITLE, Asked, allow, deny, show, validate
+from oauth.client_documents.errors import DocumentError
+from oauth.client_documents.urls import looks_like_document_url
 from oauth.consent import Decision, Offer
+from oauth.errors import ForeignFormError
 from oauth.metadata import AUTHORIZE_PATH
+from oauth.models import OAuthClient, StepKind
 from oauth.openapi import PAGE_RESPONSES, form_body, query_parameters
 from oauth.redirects import host_of, is_loopback
 from oauth.rendering import page, problem_page
 from oauth.requests import Pairs, form_pairs, query_pairs
 from oauth.responses import see_other
-from oauth.server import HubAuthorizationServer
 from oauth.service import OAuth, OAuthDep, request_id_of
 from oauth.sessions import csrf_token, is_csrf_token, is_same_site, session_principal, session_token
 from oauth.sign_in_routes import SIGN_OUT_FORM
+from oauth.throttle import address_of
+from oauth.trace import Step
 
 _EXPIRED = "This page was open for too long. Please look at it and decide again."
 _NOT_TICKED = "To allow it, switch the connector on by ticking the box."
-_ELSEWHERE = "The form was sent from another site, so nothing was changed."
 _SECONDS_PER_MINUTE = 60
 _CONTROLS = ("decision", "tenant", "enable_read", "enable_acknowledge")
 
@@ -52,7 +58,7 @@ async def show_consent(request: Request, oauth: OAuthDep) -> Response:
     try:
         pairs = _parameters(query_pairs(request))
     except OAuth2Error as error:
-        return problem_page("That did not work", error.description, status=error.status_code)
+        return await _malformed(request, oauth, error)
     return await _consent(request, oauth, pairs, {})
 
 
@@ -69,25 +75,46 @@ async def submit_consent(request: Request, oauth: OAuthDep) -> Response:
     try:
         fields = await form_pairs(request, limit=oauth.settings.max_request_bytes)
     except OAuth2Error as error:
-        return problem_page("That did not work", error.description, status=error.status_code)
+        return await _malformed(request, oauth, error)
     pairs = _parameters(fields)
     form = {name: value for name, value in fields if name not in PARAMETERS}
     if "decision" not in form:
         # As a GET the browser sends the session cookie along, which a foreign POST goes without.
         return see_other(_here(pairs))
     if not is_same_site(request):
-        return problem_page("That did not work", _ELSEWHERE, status=403)
+        return await _malformed(request, oauth, ForeignFormError())
     return await _consent(request, oauth, pairs, form)
+
+
+async def _malformed(request: Request, oauth: OAuth, error: OAuth2Error) -> Response:
+    """Refuse what is no authorization request, or not sent by our own page."""
+    step = Step(
+        kind=StepKind.REFUSED,
+        request_id=request_id_of(request),
+        details={"at": "authorize", "error": error.error, "reason": error.description},
+    )
+    await oauth.refusals.write(step, caller=address_of(request))
+    return problem_page(
+        "That did not work",
+        error.description,
+        status=error.status_code,
+        request_id=step.request_id,
+    )
 
 
 async def _consent(
     request: Request, oauth: OAuth, pairs: Pairs, form: Mapping[str, str]
 ) -> Response:
     """Answer with a page, a redirect or a refusal; one transaction, committed before it leaves."""
+    document = await _document_client(request, oauth, pairs)
+    if isinstance(document, Response):
+        return document
     person = await session_principal(request)
     async with oauth.database.transaction() as session:
-        server = HubAuthorizationServer(session, oauth.settings, request_id=request_id_of(request))
+        server = oauth.server(session, request_id=request_id_of(request))
         server.person = person
+        if document is not None:
+            server.admit(document)
         asked = await session.run_sync(lambda _: validate(server, request, pairs))
         if isinstance(asked, Response):
             return asked
@@ -95,6 +122,33 @@ async def _consent(
             target = urlencode({"next": _here(pairs)})
             return see_other(f"{oauth.settings.public_app_origin}/sign-in?{target}")
         return await _ConsentPage(request, oauth, asked, person).answer(form)
+
+
+async def _document_client(
+    request: Request, oauth: OAuth, pairs: Pairs
+) -> OAuthClient | Response | None:
+    """Read the client's document, if the client is one; before a transaction, as it takes long."""
+    client_id = next((value for name, value in pairs if name == "client_id"), "")
+    address = address_of(request)
+    try:
+        await oauth.throttle.request(endpoint="authorize", address=address)
+        if not looks_like_document_url(client_id):
+            return None
+        return await oauth.clients.client(
+            client_id, address=address, request_id=request_id_of(request)
+        )
+    except DocumentError as error:
+        reason, status = f"The app's own description cannot be used: {error.reason}.", 400
+    except Throttled as error:
+        reason, status = error.message, 429
+    step = Step(
+        kind=StepKind.REFUSED,
+        client_id=client_id,
+        request_id=request_id_of(request),
+        details={"at": "authorize", "error": "invalid_client", "reason": reason},
+    )
+    await oauth.refusals.write(step, caller=address)
+    return problem_page(TITLE, reason, status=status, request_id=step.request_id)
 
 
 class _ConsentPage:
@@ -113,8 +167,12 @@ class _ConsentPage:
             return await deny(self._asked, self._person, offer, reason="role")
         decision = form.get("decision")
         if decision not in {"allow", "deny"}:
+            await show(self._asked, self._person, offer)
             return await self._show(tenants, offer)
         if not self._is_ours(offer, form.get("csrf_token", "")):
+            await self._asked.server.record_refusal(
+                self._asked.client.client_id, InvalidRequestError(_EXPIRED)
+            )
             return await self._show(tenants, offer, status=403, message=_EXPIRED)
         if decision == "deny":
             return await deny(self._asked, self._person, offer, reason="person")
@@ -188,6 +246,8 @@ def _shown(asked: Asked, offer: Offer) -> dict[str, Any]:
         withheld += " let Claude do that, so it is left out."
     return {
         "client_name": asked.client.client_name or "An app without a name",
+        # Of a client that is a document, the host that published it; nobody else could have.
+        "client_host": host_of(asked.client.client_id) if asked.client.is_document else None,
         "redirect_host": host_of(asked.redirect_uri),
         "is_loopback": is_loopback(asked.redirect_uri),
         "offer": offer,

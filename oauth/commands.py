@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert, or_, update
+from sqlalchemy import and_, delete, insert, or_, update
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -28,12 +29,77 @@ class Bound(Protocol):
 
 # Fine enough to prune clients that nobody uses, and no row lock for every exchange of a busy one.
 _CLIENT_USE_INTERVAL = timedelta(days=1)
+UNUSED_CLIENTS_KEPT = timedelta(days=90)
+USED_CLIENTS_KEPT = timedelta(days=365)
+_CODES_KEPT = timedelta(days=1)
+_TOKENS_KEPT = timedelta(days=30)
 
 
 async def store_client(session: AsyncSession, *, client: OAuthClient) -> None:
     """Store a registered client. Needs `presented=client_id`."""
     session.add(client)
     await session.flush()
+
+
+async def keep_document_client(session: AsyncSession, *, client: OAuthClient) -> None:
+    """Store what a metadata document says, over what it said before. Needs `presented=client_id`.
+
+    When the client was registered and last used stays as it was.
+    """
+    values = client.model_dump(exclude={"created_at", "last_used_at"})
+    await session.execute(
+        postgresql.insert(OAuthClient)
+        .values(**values, created_at=utc_now())
+        .on_conflict_do_update(index_elements=[col(OAuthClient.client_id)], set_=values)
+    )
+
+
+async def prune_clients(session: AsyncSession, *, now: datetime) -> list[str]:
+    """Delete clients that nobody uses, and return their ids. Needs `presented='*'`.
+
+    A registration that never led to a token goes after 90 days, one that did a year after its last
+    use. Clients are told `invalid_client` then, and register again (RFC 6749 §5.2).
+    """
+    pruned = await session.scalars(
+        delete(OAuthClient)
+        .where(
+            or_(
+                and_(
+                    col(OAuthClient.last_used_at).is_(None),
+                    col(OAuthClient.created_at) < now - UNUSED_CLIENTS_KEPT,
+                ),
+                col(OAuthClient.last_used_at) < now - USED_CLIENTS_KEPT,
+            )
+        )
+        .returning(col(OAuthClient.client_id))
+    )
+    return list(pruned)
+
+
+async def prune_codes(session: AsyncSession, *, now: datetime) -> int:
+    """Delete codes that nobody can show any more. Needs `tenant_id`.
+
+    A day longer than they are good for: showing a used one again still ends what it gave.
+    """
+    pruned = await session.scalars(
+        delete(OAuthCode)
+        .where(col(OAuthCode.expires_at) < now - _CODES_KEPT)
+        .returning(col(OAuthCode.digest))
+    )
+    return len(pruned.all())
+
+
+async def prune_tokens(session: AsyncSession, *, now: datetime) -> int:
+    """Delete tokens long expired, so that reuse of a retired one shows until then.
+
+    Needs `tenant_id`.
+    """
+    pruned = await session.scalars(
+        delete(OAuthToken)
+        .where(col(OAuthToken.expires_at) < now - _TOKENS_KEPT)
+        .returning(col(OAuthToken.digest))
+    )
+    return len(pruned.all())
 
 
 async def touch_client(session: AsyncSession, *, client_id: str) -> None:

@@ -17,6 +17,13 @@ class BodyTooLargeError(InvalidRequestError):
     description = "The request body is too large."
 
 
+class ForeignFormError(InvalidRequestError):
+    """A form of ours was sent from a page that is not ours (RFC 9700 §4.7)."""
+
+    status_code = 403
+    description = "The form was sent from another site, so nothing was changed."
+
+
 class TooManyRequestsError(OAuth2Error):
     """The address asks too often. OAuth has no name for it, so RFC 6585's is used."""
 

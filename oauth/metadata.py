@@ -9,6 +9,8 @@ AUTHORIZE_PATH = "/mcp/oauth/authorize"
 TOKEN_PATH = "/mcp/oauth/token"  # noqa: S105 - a path
 REGISTER_PATH = "/mcp/oauth/register"
 REVOKE_PATH = "/mcp/oauth/revoke"
+INTROSPECT_PATH = "/mcp/oauth/introspect"
+JWKS_PATH = "/.well-known/jwks.json"
 DOCUMENTATION = "https://docs.monsys.ai/en/hub/claude-connector"
 
 
@@ -24,12 +26,32 @@ def authorization_server_metadata(settings: Settings) -> dict[str, Any]:
         "response_types_supported": ["code"],
         "code_challenge_methods_supported": ["S256"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code"],
+        # Refresh tokens are given where the tenant lets connections last; no scope asks for them.
+        "grant_types_supported": ["authorization_code", "refresh_token"],
         "token_endpoint_auth_methods_supported": auth_methods,
         "revocation_endpoint": settings.api_origin + REVOKE_PATH,
         "revocation_endpoint_auth_methods_supported": auth_methods,
+        "introspection_endpoint": settings.api_origin + INTROSPECT_PATH,
+        "introspection_endpoint_auth_methods_supported": [
+            "client_secret_basic",
+            "client_secret_post",
+        ],
         "authorization_response_iss_parameter_supported": True,
+        "client_id_metadata_document_supported": True,
         "service_documentation": DOCUMENTATION,
+    }
+
+
+def openid_metadata(settings: Settings) -> dict[str, Any]:
+    """Return the same where OpenID Connect looks, so that its strict readers can read it.
+
+    Discovery 1.0 §3 requires three members more. They say the truth: there are no signing keys and
+    no ID tokens, and `openid` is not among the scopes. Who needs an identity learns so from here.
+    """
+    return authorization_server_metadata(settings) | {
+        "jwks_uri": settings.api_origin + JWKS_PATH,
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [],
     }
 
 

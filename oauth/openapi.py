@@ -28,6 +28,7 @@ _ERRORS: Responses = {
     400: {"model": OAuthErrorBody, "description": "Refused (RFC 6749 §5.2)"},
     401: {"model": OAuthErrorBody, "description": "Unknown client or wrong credentials"},
     413: {"model": OAuthErrorBody, "description": "The body is too large"},
+    429: {"model": OAuthErrorBody, "description": "Too many requests from this address"},
 }
 TOKEN_RESPONSES: Responses = {
     200: {"model": TokenBody, "description": "The access token"},
@@ -35,6 +36,10 @@ TOKEN_RESPONSES: Responses = {
 }
 REVOKE_RESPONSES: Responses = {
     200: {"description": "Revoked, or unknown, which is the same"},
+    **_ERRORS,
+}
+INTROSPECT_RESPONSES: Responses = {
+    200: {"description": "What the token is good for (RFC 7662 §2.2)"},
     **_ERRORS,
 }
 REGISTER_RESPONSES: Responses = {

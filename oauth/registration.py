@@ -7,7 +7,6 @@ says of itself and the host that the answer goes to.
 import time
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import structlog
 from authlib.oauth2.rfc7591 import (
     ClientRegistrationEndpoint,
     InvalidClientMetadataError,
@@ -18,7 +17,7 @@ from sqlalchemy.util import await_only
 
 from hub.database import enter
 from oauth import commands
-from oauth.models import OAuthClient
+from oauth.models import OAuthClient, StepKind
 from oauth.redirects import MAX_REDIRECT_URI_CHARACTERS, fault_of, host_of
 from oauth.requests import MetadataRequest
 from oauth.scopes import supported_only
@@ -26,8 +25,6 @@ from oauth.tokens import CLIENT_SECRET_PREFIX, digest_of, new_client_id, new_tok
 
 if TYPE_CHECKING:
     from oauth.server import HubAuthorizationServer
-
-_log = structlog.get_logger(__name__)
 
 # Plain aliases, which pydantic puts in place: OpenAPI finds no `$defs` in a request body.
 # No control characters: they have no place in a name, and PostgreSQL refuses NUL.
@@ -139,11 +136,9 @@ class RegistrationEndpoint(ClientRegistrationEndpoint):
     async def _store(self, client: OAuthClient) -> None:
         await enter(self.server.session, presented=client.client_id)
         await commands.store_client(self.server.session, client=client)
-        # No tenant is known yet, so this event has no audit trail to go to.
-        _log.info(
-            "oauth_client_registered",
-            client_id=client.client_id,
-            redirect_hosts=sorted({host_of(uri) for uri in client.redirect_uris}),
+        hosts = sorted({host_of(uri) for uri in client.redirect_uris})
+        await self.server.trace(
+            StepKind.REGISTERED, client_id=client.client_id, redirect_hosts=" ".join(hosts)
         )
 
 
@@ -157,8 +152,8 @@ def _check_redirects(metadata: ClientMetadata) -> None:
 def _echo(metadata: ClientMetadata) -> dict[str, Any]:
     """Return the metadata with what we support of it, and without what was not said."""
     kept: dict[str, Any] = metadata.model_dump(mode="json", exclude_none=True)
-    # Refresh tokens may be asked for; none are issued, so none are promised.
-    kept["grant_types"] = ["authorization_code"]
+    # What was asked for, once each. Whether refresh tokens are given, the tenant decides.
+    kept["grant_types"] = list(dict.fromkeys(metadata.grant_types))
     kept["response_types"] = ["code"]
     kept["scope"] = supported_only(metadata.scope)
     return {name: value for name, value in kept.items() if value != ""}

@@ -28,6 +28,7 @@ class OAuthErrorBody(BaseModel):
 
     error: str = Field(description="The error's registered name.")
     error_description: str = Field("", description="What is wrong and what to do.")
+    request_id: str = Field("", description="Quote it: the operator traces the refusal by it.")
 
 
 class TokenBody(BaseModel):
@@ -50,6 +51,7 @@ class TokenBody(BaseModel):
     token_type: str
     expires_in: int = Field(description="Seconds.")
     scope: str = Field(description="What the person allowed, which may be less than asked for.")
+    refresh_token: str = Field("", description="Where the organisation lets apps stay connected.")
 
 
 def see_other(location: str) -> Response:
@@ -66,6 +68,12 @@ def json_response(
     return Response(orjson.dumps(body), status, headers=fields)
 
 
-def error_response(error: OAuth2Error) -> Response:
+def error_response(error: OAuth2Error, *, request_id: str | None) -> Response:
     """Return a refusal that was found before the authorization server was asked."""
-    return json_response(*error())
+    status, body, headers = error()
+    return json_response(status, traceable(body, request_id), headers)
+
+
+def traceable(body: dict[str, Any], request_id: str | None) -> dict[str, Any]:
+    """Return the refusal with what an operator traces it by (RFC 6749 §5.2 lets members be added)."""
+    return body | {"request_id": request_id} if request_id else body

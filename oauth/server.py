@@ -37,7 +37,7 @@ from oauth.queries import StoredToken, client_by_id
 from oauth.refresh_grant import RefreshGrant
 from oauth.registration import RegistrationEndpoint
 from oauth.resources import ResourceIndicator
-from oauth.responses import json_response, see_other
+from oauth.responses import json_response, see_other, traceable
 from oauth.revocation import RevocationEndpoint
 from oauth.scopes import SUPPORTED_SCOPES, parse_scopes
 from oauth.tokens import ACCESS_TOKEN_PREFIX, digest_of, is_client_id, new_token
@@ -177,11 +177,12 @@ class HubAuthorizationServer(AuthorizationServer):
             # 401 makes clients register again when their registration is gone (RFC 6749 §5.2).
             error.status_code = 401
         if not isinstance(error, AccessDeniedError):  # a person's own decision stands there already
-            await_only(self._record_refusal(_said_client_id(request), error))
+            await_only(self.record_refusal(said_client_id(request), error))
         response: Response = super().handle_error_response(request, error)
         return response
 
-    async def _record_refusal(self, client_id: str, error: OAuth2Error) -> None:
+    async def record_refusal(self, client_id: str, error: OAuth2Error) -> None:
+        """Write a refusal down: in the trace, and in the tenant's trail when that is known."""
         reason = {"error": error.error, "reason": error.description}
         known = self.presented or self.person
         if known is None:
@@ -214,15 +215,15 @@ class HubAuthorizationServer(AuthorizationServer):
         """
         if location := dict(headers).get("Location"):
             return see_other(add_params_to_uri(location, [("iss", self.settings.api_origin)]))
-        if isinstance(body, dict) and "error" in body and self.request_id:
-            body = body | {"request_id": self.request_id}  # what an operator traces it by
+        if isinstance(body, dict) and "error" in body:
+            body = traceable(body, self.request_id)
         return json_response(status, body, headers)
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Nobody subscribes."""
 
 
-def _said_client_id(request: OAuth2Request) -> str:
+def said_client_id(request: OAuth2Request) -> str:
     """Return the client id as the request says it, in the body or in the header."""
     said = getattr(request.payload, "client_id", None)
     return said or extract_basic_authorization(request.headers or {})[0] or ""

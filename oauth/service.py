@@ -4,26 +4,49 @@ from dataclasses import dataclass
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from hub.database import Database
 from hub.secret_box import SecretBox
 from hub.settings import Settings
+from oauth.client_documents.directory import ClientDirectory
+from oauth.client_documents.fetcher import DocumentFetcher, HttpsFetcher
+from oauth.refusals import RefusalLog
+from oauth.server import HubAuthorizationServer
 from oauth.throttle import Throttle
 
 
 @dataclass(frozen=True, slots=True)
 class OAuth:
-    """Settings, storage, keys and limits; one for the process's life."""
+    """Settings, storage, keys, limits and the web's clients; one for the process's life."""
 
     settings: Settings
     database: Database
     secret_box: SecretBox
     throttle: Throttle
+    clients: ClientDirectory
+    refusals: RefusalLog
+
+    def server(self, session: AsyncSession, *, request_id: str | None) -> HubAuthorizationServer:
+        """Return the authorization server of one request's transaction."""
+        return HubAuthorizationServer(
+            session, self.settings, secret_box=self.secret_box, request_id=request_id
+        )
 
 
-def build_oauth(settings: Settings, database: Database) -> OAuth:
-    """Return the service for `app.state.oauth`."""
-    return OAuth(settings, database, SecretBox.load(settings), Throttle(settings))
+def build_oauth(
+    settings: Settings, database: Database, *, fetcher: DocumentFetcher | None = None
+) -> OAuth:
+    """Return the service for `app.state.oauth`. Tests bring a fetcher of their own network."""
+    throttle = Throttle(settings)
+    return OAuth(
+        settings=settings,
+        database=database,
+        secret_box=SecretBox.load(settings),
+        throttle=throttle,
+        clients=ClientDirectory(database, fetcher or HttpsFetcher(), throttle),
+        refusals=RefusalLog(database),
+    )
 
 
 def _oauth_of(request: Request) -> OAuth:

@@ -14,6 +14,10 @@ from hub.settings import Settings
 from oauth.tokens import digest_of
 
 
+_CLIENT_FAILURES_PER_MINUTE = 20
+_DOCUMENTS_PER_MINUTE = 30
+
+
 class Throttle:
     """Counts attempts in memory, or in Redis or Valkey when there are replicas."""
 
@@ -23,6 +27,9 @@ class Throttle:
         self._limiter = MovingWindowRateLimiter(storage)
         self._sign_ins = RateLimitItemPerMinute(settings.sign_in_attempts_per_minute)
         self._registrations = RateLimitItemPerHour(settings.registrations_per_hour)
+        self._requests = RateLimitItemPerMinute(settings.oauth_requests_per_minute)
+        self._client_failures = RateLimitItemPerMinute(_CLIENT_FAILURES_PER_MINUTE)
+        self._documents = RateLimitItemPerMinute(_DOCUMENTS_PER_MINUTE)
 
     async def sign_in(self, *, address: str, email: str) -> None:
         """Count an attempt against the address and the account, whether or not it exists."""
@@ -32,6 +39,31 @@ class Throttle:
     async def registration(self, *, address: str) -> None:
         """Count a client registration against the address."""
         await self._hit(self._registrations, "registration", address)
+
+    async def request(self, *, endpoint: str, address: str) -> None:
+        """Count a request to an OAuth endpoint against the address."""
+        await self._hit(self._requests, endpoint, address)
+
+    async def document(self, *, address: str) -> None:
+        """Count the fetch of a metadata document against the address that made us do it."""
+        await self._hit(self._documents, "document", address)
+
+    async def client_failure(self, *, address: str, client_id: str) -> None:
+        """Count a failed authentication of a client.
+
+        By address and client together: a guesser is stopped, and cannot stop the client itself.
+        """
+        await self._limiter.hit(
+            self._client_failures, "client-failure", address, digest_of(client_id)
+        )
+
+    async def client_attempt(self, *, address: str, client_id: str) -> None:
+        """Refuse further attempts after too many failures."""
+        key = digest_of(client_id)
+        if not await self._limiter.test(self._client_failures, "client-failure", address, key):
+            raise Throttled(
+                "Too many failed attempts of this client. Wait a minute.", retry_after_seconds=60
+            )
 
     async def _hit(self, limit: RateLimitItem, kind: str, key: str) -> None:
         if await self._limiter.hit(limit, kind, key):

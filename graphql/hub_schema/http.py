@@ -67,8 +67,9 @@ class GraphQLEndpoint:
             result = await self._within_time(request)
         except Refusal as refusal:
             return refusal_response(refusal, media_type)
-        except (SQLAlchemyError, OSError):
-            _log.exception("graphql_database_unavailable")
+        except (SQLAlchemyError, OSError) as error:
+            # No traceback: while the database is away every request ends here.
+            _log.error("graphql_database_unavailable", error=type(error).__name__)
             return refusal_response(_unavailable(), media_type)
         return result_response(result, media_type)
 

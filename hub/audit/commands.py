@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert, select, update
+import orjson
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hub.audit.events import GENESIS_HASH, AuditEvent, EventType, row_hash
-from hub.audit.models import AuditHead, AuditRow, McpCall
+from hub.audit.statements import APPEND_CALLS, APPEND_ROWS, HEADS, LOCK_HEAD
 from hub.audit.storable import MAX_TOOL_NAME_CHARACTERS, storable_event, storable_text
 from hub.clock import utc_now
-
-_HEADS = AuditHead.__table__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +59,37 @@ async def append_events(
     The head's row lock holds until that transaction ends: two writers of one tenant take turns, so
     the chain never forks. Call it last in a transaction, to keep the turn short.
     """
-    if not events:
-        return
+    if events:
+        await APPEND_ROWS.run(session, **await _chained(session, tenant_id, events, at))
+
+
+async def append_tool_calls(
+    session: AsyncSession, calls: Sequence[ToolCall], *, at: datetime | None = None
+) -> None:
+    """Write the call-log rows and the audit events of calls that one tenant's people made."""
+    called_at = at or utc_now()
+    rows = [
+        {
+            "id": uuid4(),
+            "tenant_id": call.tenant_id,
+            "user_id": call.user_id,
+            "tool_name": storable_text(call.tool_name, max_characters=MAX_TOOL_NAME_CHARACTERS),
+            "args_hash": call.args_hash,
+            "result_status": call.result_status,
+            "duration_ms": call.duration_ms,
+            "called_at": called_at,
+        }
+        for call in calls
+    ]
+    events = [call.event() for call in calls]
+    chained = await _chained(session, calls[0].tenant_id, events, called_at)
+    await APPEND_CALLS.run(session, mcp_calls=orjson.dumps(rows).decode(), **chained)
+
+
+async def _chained(
+    session: AsyncSession, tenant_id: UUID, events: Sequence[AuditEvent], at: datetime | None
+) -> dict[str, object]:
+    """Lock the end of the chain; return the rows that go on from it, and where they end."""
     seq, previous_hash = await _lock_head(session, tenant_id)
     rows = []
     for event in map(storable_event, events):
@@ -89,49 +116,23 @@ async def append_events(
             }
         )
         previous_hash = digest
-    await session.execute(insert(AuditRow.__table__), rows)  # type: ignore[attr-defined]
-    await session.execute(
-        update(_HEADS).where(_HEADS.c.tenant_id == tenant_id).values(seq=seq, hash=previous_hash)
-    )
-
-
-async def append_tool_calls(
-    session: AsyncSession, calls: Sequence[ToolCall], *, at: datetime | None = None
-) -> None:
-    """Write the call-log rows and the audit events of calls that one tenant's people made."""
-    called_at = at or utc_now()
-    await session.execute(
-        insert(McpCall.__table__),  # type: ignore[attr-defined]
-        [
-            {
-                "id": uuid4(),
-                "tenant_id": call.tenant_id,
-                "user_id": call.user_id,
-                "tool_name": storable_text(call.tool_name, max_characters=MAX_TOOL_NAME_CHARACTERS),
-                "args_hash": call.args_hash,
-                "result_status": call.result_status,
-                "duration_ms": call.duration_ms,
-                "called_at": called_at,
-            }
-            for call in calls
-        ],
-    )
-    await append_events(
-        session, tenant_id=calls[0].tenant_id, events=[call.event() for call in calls], at=called_at
-    )
+    return {
+        "of_tenant_id": tenant_id,
+        "audit_rows": orjson.dumps(rows).decode(),
+        "last_seq": seq,
+        "last_hash": previous_hash,
+    }
 
 
 async def _lock_head(session: AsyncSession, tenant_id: UUID) -> tuple[int, str]:
     """Return the end of the chain, locked; the first event of a tenant makes it."""
-    statement = (
-        select(_HEADS.c.seq, _HEADS.c.hash).where(_HEADS.c.tenant_id == tenant_id).with_for_update()
-    )
-    head = (await session.execute(statement)).one_or_none()
-    if head is None:
+    heads = await LOCK_HEAD.rows(session, tenant_id=tenant_id)
+    if not heads:
         await session.execute(
-            postgresql.insert(_HEADS)
+            postgresql.insert(HEADS)
             .values(tenant_id=tenant_id, seq=0, hash=GENESIS_HASH)
             .on_conflict_do_nothing()
         )
-        head = (await session.execute(statement)).one()
-    return head.seq, head.hash
+        heads = await LOCK_HEAD.rows(session, tenant_id=tenant_id)
+    seq, last_hash = heads[0]
+    return seq, last_hash

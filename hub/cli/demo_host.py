@@ -11,9 +11,10 @@ from pathlib import Path
 from hub.agent.client import HubClient
 from hub.agent.runner import read_credential, run
 from hub.cli.agent import write_credential
+from hub.cli.enrolment import enrol_host
 from hub.database import Database
-from hub.fleet.commands import enroll_agent, issue_agent_credential
-from hub.fleet.reports import HostIdentity
+from hub.fleet.commands import agent_key_digest
+from hub.fleet.models import AgentCredential
 from seed.people import NORTHWIND_ID
 
 _INTERVAL_SECONDS = 15
@@ -29,22 +30,22 @@ def this_host_name() -> str:
 
 
 async def credential_of_this_host(database: Database, data_dir: Path) -> str:
-    """Return the credential of this machine; enrol it when it has none yet."""
+    """Return the credential of this machine; enrol it when it has none that the database knows."""
     path = _credential_path(data_dir)
-    if (known := _stored_credential(path)) is not None:
-        return known
-    async with database.transaction(tenant_id=NORTHWIND_ID) as session:
-        agent = await enroll_agent(
-            session,
-            tenant_id=NORTHWIND_ID,
-            name=this_host_name(),
-            identity=HostIdentity(tags=_TAGS),
-        )
-        credential = await issue_agent_credential(
-            session, tenant_id=NORTHWIND_ID, agent_id=agent.id
-        )
+    stored = _stored_credential(path)
+    if stored is not None and await _is_known(database, stored):
+        return stored
+    credential = await enrol_host(
+        database, tenant_id=NORTHWIND_ID, name=this_host_name(), tags=_TAGS
+    )
     write_credential(path, credential)
     return credential
+
+
+async def _is_known(database: Database, credential: str) -> bool:
+    digest = agent_key_digest(credential)
+    async with database.transaction(presented=digest) as session:
+        return await session.get(AgentCredential, digest) is not None
 
 
 def _credential_path(data_dir: Path) -> Path:

@@ -7,9 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from hub.cli.failures import CommandError
+from hub.database import Database
 from hub.secret_box import SecretBox
 from hub.settings import Settings
-from hub.tenancy.passwords import hash_password
+from hub.tenancy.passwords import hash_password, password_matches
+from hub.tenancy.queries import account_by_email
 from hub.tenancy.totp import seal_totp_secret
 from seed.people import NORTHWIND_SLUG, OWNER, SignIn
 
@@ -49,6 +52,17 @@ class DemoSignIn:
             password_hash=hash_password(self.password),
             totp_secret_sealed=seal_totp_secret(SecretBox.load(settings), self.totp_secret),
         )
+
+    async def check(self, database: Database) -> None:
+        """Raise CommandError when the story in this database was told with another data folder."""
+        async with database.transaction(presented=self.email) as session:
+            account = await account_by_email(session, email=self.email)
+        stored = account.password_hash if account else None
+        if not await password_matches(self.password, stored):
+            raise CommandError(
+                "The demo in this database was made with another data folder, so its sign-in is"
+                " not known here. Use that folder, or an empty database."
+            )
 
     def write(self, path: Path) -> None:
         """Write it as JSON: under another name first, so that nobody reads half of it."""

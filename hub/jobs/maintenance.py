@@ -5,6 +5,7 @@ Each step is safe to run in several processes at once: the database's own locks 
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -21,12 +22,16 @@ _INTERVAL_SECONDS = 6 * 3600
 _RETRY_SECONDS = 30
 _DAYS_BACK, _DAYS_AHEAD = 8, 30
 
+# What the layers above the domain add; the composition root knows them.
+type Chore = Callable[[Database], Awaitable[None]]
+
 
 class Maintenance:
     """Runs once at the start and then every six hours. Use as a context manager."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, chores: Sequence[Chore] = ()) -> None:
         self._database = database
+        self._chores = chores
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -56,7 +61,7 @@ class Maintenance:
             await asyncio.sleep(pause)
 
     async def once(self) -> None:
-        """Make the metric partitions of the coming weeks."""
+        """Make the metric partitions of the coming weeks, and do the chores."""
         today = utc_now().date()
         async with self._database.transaction() as session:
             await ensure_metric_partitions(
@@ -64,3 +69,5 @@ class Maintenance:
                 first_day=today - timedelta(days=_DAYS_BACK),
                 last_day=today + timedelta(days=_DAYS_AHEAD),
             )
+        for chore in self._chores:
+            await chore(self._database)

@@ -14,6 +14,7 @@ _MODULES = (
     "hub.sla.models",
     "hub.tenancy.models",
     "hub.trust.models",
+    "hub.vulnerabilities.matching_models",
     "hub.vulnerabilities.models",
     "oauth.models",
 )

@@ -1,6 +1,6 @@
 """Tables of vulnerabilities: public advisories, and where they hit the fleet."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -40,6 +40,11 @@ class Advisory(SQLModel, table=True):
     """A published vulnerability. Public knowledge, shared by all tenants."""
 
     __tablename__ = "advisories"
+    __table_args__ = (
+        # Serve the search for a record's aliases, and what speaks for the same vulnerability.
+        Index("ix_advisories_aliases", "aliases", postgresql_using="gin"),
+        Index("ix_advisories_group_id", "group_id"),
+    )
 
     id: str = Field(primary_key=True, max_length=128)  # `CVE-2024-26581`, `GHSA-…`, `DSA-…`
     aliases: list[str] = text_list()
@@ -51,7 +56,15 @@ class Advisory(SQLModel, table=True):
     published_at: datetime | None = instant(default=None)
     modified_at: datetime = instant()
     withdrawn_at: datetime | None = instant(default=None)
-    record: dict[str, object] = json_object()  # the record as published
+    record: dict[str, object] = json_object()  # what was published, without what is indexed
+    upstream: list[str] = text_list()  # what it was derived from; not the same vulnerability
+    # Who keeps it up to date; empty for one told by hand, which no synchronisation touches.
+    feed: str = Field(default="", max_length=32)
+    group_id: str | None = Field(default=None, max_length=128)  # speaks for all of its aliases
+    # The id of the record its severity is from: its own, an alias, an upstream; null: nobody's.
+    rated_by: str | None = Field(default=None, max_length=128)
+    epss: float | None = None  # probability of exploitation within 30 days (FIRST)
+    exploited_since: date | None = None  # in CISA's catalogue of exploited vulnerabilities
 
 
 class Finding(SQLModel, table=True):
@@ -105,3 +118,4 @@ class Finding(SQLModel, table=True):
     fixed_at: datetime | None = instant(default=None)
     accepted_reason: str | None = Field(default=None, max_length=2000)
     accepted_until: datetime | None = instant(default=None)
+    accepted_by: UUID | None = None  # the person; acceptance is never a machine's

