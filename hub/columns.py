@@ -59,6 +59,11 @@ def json_object() -> Any:
     return Field(default_factory=dict, sa_type=JSONB, nullable=False)
 
 
+def json_list() -> Any:
+    """Return a `jsonb` column that is an empty list by default."""
+    return Field(default_factory=list, sa_type=JSONB, nullable=False)
+
+
 def tenant_reference(
     column: str, target: str, *, ondelete: str = "CASCADE"
 ) -> ForeignKeyConstraint:

@@ -105,7 +105,7 @@ async def begun_connection(session: AsyncSession) -> Any:
 
     SQLAlchemy's adapter begins it and knows of it, so SQLAlchemy ends it as ever.
     """
-    adapter = session.sync_session.info.get(_ADAPTER)
+    adapter: Any = session.sync_session.info.get(_ADAPTER)
     if adapter is None:  # somebody opened the session without `open_as`
         pooled = await (await session.connection()).get_raw_connection()
         adapter = pooled.dbapi_connection

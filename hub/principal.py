@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -92,7 +93,8 @@ class Principal:
 
     `user_id` is the person on whose behalf is acted: for agents and the hub itself, None.
     `label` is how the audit log names the caller: the e-mail address, or the agent's name.
-    `client_id` and `grant_id` are set for connectors only.
+    `client_id` and `grant_id` are set for connectors only, `second_factor_at` for sessions in
+    which one was shown.
     """
 
     kind: PrincipalKind
@@ -104,6 +106,7 @@ class Principal:
     role: Role | None = None
     client_id: str | None = None
     grant_id: UUID | None = None
+    second_factor_at: datetime | None = None
 
     def may(self, permission: Permission) -> bool:
         """Tell whether the caller holds this permission."""

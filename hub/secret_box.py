@@ -1,21 +1,22 @@
-"""Secrets of the hub itself: sealing what must be readable again, and keys derived by purpose."""
+"""Secrets of the hub itself: sealing what must be readable again, and keys derived by purpose.
+
+Keys are rotated: what is new is made with the current key, and what former keys made is honoured
+while they overlap. A sealed value begins with the id of its key.
+"""
 
 import base64
-import binascii
 import hmac
-import os
-from pathlib import Path
+from collections.abc import Callable
 from typing import Self
 
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox as NaClSecretBox
-from nacl.utils import random as random_bytes
 
 from hub.errors import InvalidInput
+from hub.secret_keys import KEY_ID_BYTES, KeyRing, SecretKey, configured_ring, kept_ring
 from hub.settings import Settings
 
-KEY_BYTES = 32
-_KEY_FILE = "secret.key"
+_FORMAT = b"\x01"
 
 
 class SecretBox:
@@ -25,73 +26,102 @@ class SecretBox:
     off as something else that the hub once encrypted.
     """
 
-    def __init__(self, key: bytes) -> None:
-        if len(key) != KEY_BYTES:
-            raise InvalidInput(
-                "MONSYS_SECRET_KEY must be 32 random bytes in base64, such as `openssl rand"
-                " -base64 32` prints."
-            )
-        self._key = key
+    def __init__(
+        self, key: bytes, *, former: tuple[bytes, ...] = (), reread: "Reread | None" = None
+    ) -> None:
+        self._ring = KeyRing(SecretKey(key), tuple(SecretKey(old) for old in former))
+        self._reread = reread
 
     @classmethod
     def load(cls, settings: Settings) -> Self:
-        """Return the box of the configured key, or of the one kept in the data folder."""
+        """Return the box of the configured keys, or of those kept in the data folder."""
         if settings.secret_key is not None:
-            return cls(_decoded(settings.secret_key.get_secret_value()))
-        return cls(_decoded(_kept_key(settings.data_dir.expanduser() / _KEY_FILE)))
+            return cls._of(configured_ring(settings))
+        return cls._of(kept_ring(settings), reread=lambda: kept_ring(settings))
+
+    @classmethod
+    def _of(cls, ring: KeyRing, *, reread: "Reread | None" = None) -> Self:
+        former = tuple(key.secret for key in ring.former)
+        return cls(ring.current.secret, former=former, reread=reread)
+
+    @property
+    def key_id(self) -> str:
+        """The id of the key that new values are sealed with."""
+        return self._ring.current.id.hex()
 
     def seal(self, value: bytes, *, purpose: str) -> bytes:
         """Return the value encrypted and authenticated, with a nonce of its own."""
-        return bytes(NaClSecretBox(self.derive(purpose)).encrypt(value))
+        key = self._ring.current
+        return _FORMAT + key.id + bytes(NaClSecretBox(_derive(key, purpose)).encrypt(value))
 
     def open(self, sealed: bytes, *, purpose: str) -> bytes:
-        """Return the value that was sealed for this purpose."""
-        try:
-            return bytes(NaClSecretBox(self.derive(purpose)).decrypt(sealed))
-        except (CryptoError, ValueError) as error:
-            raise InvalidInput(
-                "A sealed secret does not open: MONSYS_SECRET_KEY is not the key it was sealed"
-                " with. Set the former key again."
-            ) from error
+        """Return the value that was sealed for this purpose, with this key or a former one."""
+        key = self._key_of(sealed)
+        if key is None:
+            self._refresh()
+            key = self._key_of(sealed)
+        if key is not None:
+            try:
+                box = NaClSecretBox(_derive(key, purpose))
+                return bytes(box.decrypt(sealed[len(_FORMAT) + KEY_ID_BYTES :]))
+            except (CryptoError, ValueError):
+                pass  # said below
+        raise InvalidInput(
+            "A sealed secret does not open: MONSYS_SECRET_KEY is not the key it was sealed with."
+            " Set the former key again, or name it in MONSYS_FORMER_SECRET_KEYS."
+        )
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Tell whether the value is sealed with the current key, so that no former one is needed."""
+        return self._key_of(sealed) == self._ring.current
 
     def derive(self, purpose: str) -> bytes:
-        """Return the key of one purpose."""
-        return hmac.digest(self._key, f"monsys:{purpose}".encode(), "sha256")
+        """Return the current key of one purpose."""
+        return _derive(self._ring.current, purpose)
 
     def mac(self, message: str, *, purpose: str) -> str:
         """Return a proof that the hub itself made this message for this purpose."""
-        proof = hmac.digest(self.derive(purpose), message.encode(), "sha256")
-        return base64.urlsafe_b64encode(proof).rstrip(b"=").decode()
+        return _mac(self._ring.current, message, purpose)
+
+    def macs(self, message: str, *, purpose: str) -> list[str]:
+        """Return the proof by each key, the current one first: to find what was stored by one."""
+        return [_mac(key, message, purpose) for key in self._ring.keys]
 
     def verify(self, proof: str, message: str, *, purpose: str) -> bool:
         """Tell whether `mac` made this proof; takes the same time for every wrong one."""
-        expected = self.mac(message, purpose=purpose)
-        return hmac.compare_digest(proof.encode(), expected.encode())
+        if self._matches(proof, message, purpose):
+            return True
+        # Another process may have rotated the key a moment ago.
+        return self._refresh() and self._matches(proof, message, purpose)
+
+    def _matches(self, proof: str, message: str, purpose: str) -> bool:
+        given = proof.encode()
+        made = [_mac(key, message, purpose).encode() for key in self._ring.keys]
+        return any([hmac.compare_digest(given, expected) for expected in made])  # noqa: C419 - all of them, always
+
+    def _key_of(self, sealed: bytes) -> SecretKey | None:
+        if not sealed.startswith(_FORMAT):
+            return None
+        key_id = sealed[len(_FORMAT) : len(_FORMAT) + KEY_ID_BYTES]
+        return next((key for key in self._ring.keys if key.id == key_id), None)
+
+    def _refresh(self) -> bool:
+        """Read the kept keys again, and tell whether they have changed."""
+        if self._reread is None:
+            return False
+        ring = self._reread()
+        has_changed = ring.keys != self._ring.keys
+        self._ring = ring
+        return has_changed
 
 
-def _decoded(text: str) -> bytes:
-    try:
-        return base64.b64decode(text.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        return b""  # the constructor says what a key looks like
+type Reread = Callable[[], KeyRing]
 
 
-def _kept_key(path: Path) -> str:
-    """Return the key in this file, made by the first process that needs it.
+def _derive(key: SecretKey, purpose: str) -> bytes:
+    return hmac.digest(key.secret, f"monsys:{purpose}".encode(), "sha256")
 
-    Made under a name of its own and then linked: processes that start together agree on one key,
-    and none reads a half-written file.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(base64.b64encode(random_bytes(KEY_BYTES)))
-        try:
-            path.hardlink_to(draft)
-        except FileExistsError:
-            pass  # another process was first; its key is the hub's
-        finally:
-            draft.unlink()
-    return path.read_text("ascii")
+
+def _mac(key: SecretKey, message: str, purpose: str) -> str:
+    proof = hmac.digest(_derive(key, purpose), message.encode(), "sha256")
+    return base64.urlsafe_b64encode(proof).rstrip(b"=").decode()

@@ -66,6 +66,12 @@ class Settings(BaseSettings):
         description="32 random bytes in base64 for cookies and sealed secrets; made and kept in"
         " the data folder in development, required in production.",
     )
+    former_secret_keys: tuple[SecretStr, ...] = Field(
+        (), description="Keys that MONSYS_SECRET_KEY replaced, honoured meanwhile (JSON list)."
+    )
+    secret_key_overlap_days: int = Field(
+        30, ge=0, description="How long a rotated key of the data folder is honoured."
+    )
     access_token_seconds: int = Field(3600, ge=60, le=86400, description="Life of access tokens.")
     authorization_code_seconds: int = Field(60, ge=10, le=600, description="Life of a code.")
     refresh_grace_seconds: int = Field(
@@ -80,7 +86,23 @@ class Settings(BaseSettings):
         "memory://", description="`memory://`, or a Redis/Valkey URL when there are replicas."
     )
     mcp_calls_per_minute: int = Field(600, ge=1, description="Connector calls per person.")
-    sign_in_attempts_per_minute: int = Field(10, ge=1, description="Per address and per account.")
+    sign_in_attempts_per_minute: int = Field(
+        10, ge=1, description="Sign-ins per address; repeated failures wait longer each time."
+    )
+    account_letters_per_hour: int = Field(
+        20, ge=1, description="Sign-ups, resets and invitations of one address that send a letter."
+    )
+    second_factor_minutes: int = Field(
+        10, ge=1, le=60, description="How long a one-time code counts as fresh for risky changes."
+    )
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="`smtp://user:password@host:587` (STARTTLS) or `smtps://…`; without it links"
+        " are printed in the log in development, and sign-up is refused in production.",
+    )
+    mail_from: str | None = Field(
+        None, description="Sender of letters, such as `monsys <hub@example.com>`."
+    )
     registrations_per_hour: int = Field(60, ge=1, description="OAuth clients per address.")
     oauth_requests_per_minute: int = Field(
         600, ge=1, description="Requests of one address to each OAuth endpoint."
@@ -105,6 +127,16 @@ class Settings(BaseSettings):
     def resource(self) -> str:
         """The canonical URI of the MCP server: what tokens are bound to (RFC 8707)."""
         return f"{self.api_origin}/mcp"
+
+    @model_validator(mode="after")
+    def _mail_is_complete(self) -> Self:
+        if self.smtp_url is None:
+            return self
+        if urlsplit(self.smtp_url.get_secret_value()).scheme not in {"smtp", "smtps"}:
+            raise ValueError("MONSYS_SMTP_URL must be smtp://host:port or smtps://host:port")
+        if not self.mail_from or "@" not in self.mail_from:
+            raise ValueError("MONSYS_MAIL_FROM must be set together with MONSYS_SMTP_URL")
+        return self
 
     @model_validator(mode="after")
     def _production_is_safe(self) -> Self:

@@ -103,4 +103,3 @@ def principal_of(token: PresentedToken) -> Principal:
         client_id=token.client_id,
         grant_id=token.grant_id,
     )
-

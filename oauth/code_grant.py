@@ -110,7 +110,7 @@ class CodeGrant(AuthorizationCodeGrant):
             grant_id=str(code.grant_id),
             grant_revoked=was_alive,
         )
-        self.server.presented = None  # its refusal is written down already
+        self.server.is_refusal_recorded = True
         raise InvalidGrantError("The code was used before; what it gave has been revoked.")
 
     def authenticate_user(self, authorization_code: OAuthCode) -> Standing:

@@ -1,7 +1,6 @@
 """Writes of the authorization server. Secrets enter as digests."""
 
 from datetime import datetime, timedelta
-from typing import Protocol
 from uuid import UUID, uuid4
 
 from sqlalchemy import and_, delete, insert, or_, update
@@ -11,21 +10,10 @@ from sqlmodel import col
 
 from hub.clock import utc_now
 from oauth.models import OAuthClient, OAuthCode, OAuthGrant, OAuthToken, TokenKind
+from oauth.queries import StoredToken
 
-class Bound(Protocol):
-    """What a code or a token is bound to."""
-
-    @property
-    def tenant_id(self) -> UUID: ...
-    @property
-    def grant_id(self) -> UUID: ...
-    @property
-    def user_id(self) -> UUID: ...
-    @property
-    def client_id(self) -> str: ...
-    @property
-    def resource(self) -> str: ...
-
+# What a new token inherits its person, client, grant and resource from.
+type Bound = OAuthCode | StoredToken
 
 # Fine enough to prune clients that nobody uses, and no row lock for every exchange of a busy one.
 _CLIENT_USE_INTERVAL = timedelta(days=1)

@@ -46,9 +46,7 @@ class IntrospectionEndpoint(AuthlibIntrospectionEndpoint):
         name, secret = extract_basic_authorization(request.headers)
         if name is None:
             name, secret = request.form.get("client_id"), request.form.get("client_secret")
-        is_ours = self.server.secret_box.verify(
-            secret or "", RESOURCE_SERVER_ID, purpose=_PURPOSE
-        )
+        is_ours = self.server.secret_box.verify(secret or "", RESOURCE_SERVER_ID, purpose=_PURPOSE)
         if name != RESOURCE_SERVER_ID or not is_ours:
             raise InvalidClientError("Introspection is for the hub's own resource servers.")
 

@@ -6,6 +6,7 @@ docstring says what it needs.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, select
@@ -70,7 +71,7 @@ async def code_by_digest(session: AsyncSession, *, digest: str) -> OAuthCode | N
 
 async def token_by_digest(session: AsyncSession, *, digest: str) -> StoredToken | None:
     """Return the token, valid or not. Needs `presented=digest`."""
-    row = (
+    row: Any = (
         await session.execute(
             select(
                 col(OAuthToken.digest),

@@ -46,7 +46,7 @@ class RefreshGrant(RefreshTokenGrant):
 
     server: "HubAuthorizationServer"
 
-    @hooked
+    @hooked  # type: ignore[untyped-decorator] # Authlib ships no types
     def validate_token_request(self) -> None:
         """Check client, token and scope; the resource is checked by a hook (RFC 8707 §2.2)."""
         super().validate_token_request()
@@ -100,7 +100,7 @@ class RefreshGrant(RefreshTokenGrant):
             grant_id=str(token.grant_id),
             grant_revoked=was_alive,
         )
-        self.server.presented = None  # its refusal is written down already
+        self.server.is_refusal_recorded = True
         raise InvalidGrantError(
             "The refresh token was used before; the connection has been ended for safety."
         )

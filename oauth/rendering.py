@@ -6,8 +6,10 @@ from importlib.resources import files
 from typing import Any
 
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+
+from oauth.language import language, t
 
 _STYLE = (files("oauth") / "pages" / "style.css").read_text("utf-8")
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
@@ -27,18 +29,21 @@ PAGE_HEADERS = {
 }
 
 _templates = Environment(
-    loader=PackageLoader("oauth", "pages"),
+    loader=ChoiceLoader([PackageLoader("oauth", "pages"), PackageLoader("oauth.account", "pages")]),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_templates.globals["t"] = t
 
 
 def page(template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """Return a page; every value is escaped."""
-    text = _templates.get_template(template).render(style=Markup(_STYLE), **values)  # noqa: S704
-    return HTMLResponse(text, status, headers=PAGE_HEADERS)
+    values = {"lang": language(), "style": Markup(_STYLE)} | values  # noqa: S704 - our own file
+    text = _templates.get_template(template).render(values)
+    headers = PAGE_HEADERS | {"Content-Language": language(), "Vary": "Accept-Language"}
+    return HTMLResponse(text, status, headers=headers)
 
 
 def problem_page(

@@ -75,5 +75,5 @@ def error_response(error: OAuth2Error, *, request_id: str | None) -> Response:
 
 
 def traceable(body: dict[str, Any], request_id: str | None) -> dict[str, Any]:
-    """Return the refusal with what an operator traces it by (RFC 6749 §5.2 lets members be added)."""
+    """Return the refusal with what an operator traces it by (RFC 6749 §8.2 allows it)."""
     return body | {"request_id": request_id} if request_id else body

@@ -3,9 +3,11 @@
 It needs `app.state.settings`, `app.state.database` and `app.state.oauth = build_oauth(…)`.
 """
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from oauth import api_routes, authorize_routes, sign_in_routes
+from oauth.account.routes import account_routes
+from oauth.language import choose_language
 from oauth.service import OAuth, build_oauth
 
 __all__ = ["OAuth", "build_oauth", "oauth_routes"]
@@ -15,6 +17,8 @@ def oauth_routes() -> APIRouter:
     """Return every endpoint: those of the API's origin and the pages of the app's."""
     router = APIRouter()
     router.include_router(api_routes.router)
-    router.include_router(sign_in_routes.router)
-    router.include_router(authorize_routes.router)
+    pages = [Depends(choose_language)]
+    router.include_router(sign_in_routes.router, dependencies=pages)
+    router.include_router(authorize_routes.router, dependencies=pages)
+    router.include_router(account_routes(), dependencies=pages)
     return router

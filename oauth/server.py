@@ -64,6 +64,8 @@ class HubAuthorizationServer(AuthorizationServer):
         self.request_id = request_id
         # Once a credential is found, its tenant's audit trail gets every refusal that follows.
         self.presented: OAuthCode | StoredToken | None = None
+        # Set by a refusal that has an event of its own.
+        self.is_refusal_recorded = False
         # Whoever is signed in when an authorization request is refused, likewise.
         self.person: Principal | None = None
         self._clients: dict[str, OAuthClient | None] = {}
@@ -176,7 +178,9 @@ class HubAuthorizationServer(AuthorizationServer):
         if isinstance(error, InvalidClientError):
             # 401 makes clients register again when their registration is gone (RFC 6749 §5.2).
             error.status_code = 401
-        if not isinstance(error, AccessDeniedError):  # a person's own decision stands there already
+        if isinstance(error, AccessDeniedError):
+            self.is_refusal_recorded = True  # a person's own decision
+        if not self.is_refusal_recorded:
             await_only(self.record_refusal(said_client_id(request), error))
         response: Response = super().handle_error_response(request, error)
         return response

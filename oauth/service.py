@@ -7,12 +7,14 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hub.database import Database
+from hub.mail import Mail, build_mail
 from hub.secret_box import SecretBox
 from hub.settings import Settings
 from oauth.client_documents.directory import ClientDirectory
 from oauth.client_documents.fetcher import DocumentFetcher, HttpsFetcher
 from oauth.refusals import RefusalLog
 from oauth.server import HubAuthorizationServer
+from oauth.sign_in_pace import SignInPace
 from oauth.throttle import Throttle
 
 
@@ -26,6 +28,8 @@ class OAuth:
     throttle: Throttle
     clients: ClientDirectory
     refusals: RefusalLog
+    mail: Mail
+    pace: SignInPace
 
     def server(self, session: AsyncSession, *, request_id: str | None) -> HubAuthorizationServer:
         """Return the authorization server of one request's transaction."""
@@ -46,6 +50,8 @@ def build_oauth(
         throttle=throttle,
         clients=ClientDirectory(database, fetcher or HttpsFetcher(), throttle),
         refusals=RefusalLog(database),
+        mail=build_mail(settings),
+        pace=SignInPace(settings),
     )
 
 

@@ -17,6 +17,7 @@ from hub.tenancy.sessions import digest_of, principal_of_session
 
 _SESSION = "monsys_session"
 _FORM = "monsys_form"
+_DEVICE = "monsys_device"
 _CSRF_PURPOSE = "csrf"
 
 
@@ -73,6 +74,16 @@ def set_form_cookie(response: Response, token: str, settings: Settings) -> None:
 def clear_session_cookie(response: Response, settings: Settings) -> None:
     """Sign the browser out."""
     _set(response, _SESSION, "", settings, timedelta(0))
+
+
+def device_token(request: Request, settings: Settings) -> str | None:
+    """Return the token by which a browser is known in which somebody signed in before."""
+    return request.cookies.get(_cookie_name(_DEVICE, settings)) or None
+
+
+def set_device_cookie(response: Response, token: str, settings: Settings) -> None:
+    """Remember the browser, so that guesses made elsewhere cannot hold up who uses it."""
+    _set(response, _DEVICE, token, settings, timedelta(days=400))
 
 
 def csrf_token(box: SecretBox, *, cookie: str, form: str) -> str:

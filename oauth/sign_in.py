@@ -5,10 +5,15 @@ from datetime import timedelta
 
 import structlog
 
+from hub.audit.events import EventType
+from hub.clock import utc_now
+from hub.database import enter
 from hub.errors import InvalidInput
+from hub.tenancy.account_commands import record_account_event
 from hub.tenancy.commands import normal_email
 from hub.tenancy.passwords import password_matches
 from hub.tenancy.queries import Account, TenantMembership, account_by_email, memberships_of
+from hub.tenancy.second_factor import Factor
 from hub.tenancy.sessions import (
     end_session,
     new_session_token,
@@ -20,6 +25,7 @@ from oauth.service import OAuth
 _log = structlog.get_logger(__name__)
 
 WRONG_CREDENTIALS = "The e-mail address or the password is not right. Check both and try again."
+WRONG_CODE = "This code is not right, or it was used before. Wait for the next one and try again."
 NO_TENANT = "Your account belongs to no organisation. Ask an owner or admin to add you."
 
 
@@ -39,16 +45,9 @@ class Refused:
     account: Account | None = None
 
 
-async def sign_in(
-    oauth: OAuth,
-    *,
-    email: str,
-    password: str,
-    former_token: str | None,
-    request_id: str | None,
-) -> SignedIn | Refused:
-    """Check the credentials and open a session, ending the one the browser had (rotation)."""
-    account = await _account(oauth, email)
+async def check_password(oauth: OAuth, *, email: str, password: str) -> Account | Refused:
+    """Return whose address and password these are."""
+    account = await account_of(oauth, email)
     # Hashed for strangers too, and outside of any transaction: it takes long.
     is_right = await password_matches(password, account.password_hash if account else None)
     if account is None:
@@ -57,22 +56,43 @@ async def sign_in(
         return Refused(WRONG_CREDENTIALS, "wrong_password", account)
     if account.is_disabled:
         return Refused(WRONG_CREDENTIALS, "disabled_account", account)
+    return account
+
+
+async def sign_in(
+    oauth: OAuth,
+    account: Account,
+    *,
+    former_token: str | None,
+    factor: Factor | None = None,
+    request_id: str | None,
+) -> SignedIn | Refused:
+    """Open a session for who showed everything, ending the one the browser had (rotation)."""
     tenants = await _tenants(oauth, account)
     if not tenants:
         return Refused(NO_TENANT, "no_tenant", account)
-    token = new_session_token()
+    token, tenant_id = new_session_token(), tenants[0].tenant_id
     async with oauth.database.transaction() as session:
         if former_token is not None:
             await end_session(session, token=former_token, request_id=request_id)
         await open_session(
             session,
             token=token,
-            tenant_id=tenants[0].tenant_id,
+            tenant_id=tenant_id,
             user_id=account.user_id,
             email=account.email,
             lifetime=timedelta(hours=oauth.settings.session_absolute_hours),
+            second_factor_at=utc_now() if factor else None,
             request_id=request_id,
         )
+        if factor is Factor.RECOVERY_CODE:
+            await record_account_event(
+                session,
+                event_type=EventType.RECOVERY_CODE_USED,
+                tenant_id=tenant_id,
+                user_id=account.user_id,
+                email=account.email,
+            )
     return SignedIn(token)
 
 
@@ -98,13 +118,31 @@ async def record_refusal(oauth: OAuth, refusal: Refused, *, request_id: str | No
         )
 
 
-async def _account(oauth: OAuth, email: str) -> Account | None:
+async def account_of(oauth: OAuth, email: str) -> Account | None:
+    """Return the account of this address, None when there is none or it is no address."""
     try:
         address = normal_email(email)
     except InvalidInput:
         return None
     async with oauth.database.transaction(presented=address) as session:
         return await account_by_email(session, email=address)
+
+
+async def record_for(
+    oauth: OAuth, account: Account, event_type: EventType, **details: str | int
+) -> None:
+    """Write an event of somebody's account to the trail of each tenant they belong to."""
+    for tenant in sorted(await _tenants(oauth, account), key=lambda tenant: tenant.tenant_id):
+        async with oauth.database.transaction() as session:
+            await enter(session, tenant_id=tenant.tenant_id, user_id=account.user_id)
+            await record_account_event(
+                session,
+                event_type=event_type,
+                tenant_id=tenant.tenant_id,
+                user_id=account.user_id,
+                email=account.email,
+                **details,
+            )
 
 
 async def _tenants(oauth: OAuth, account: Account) -> list[TenantMembership]:

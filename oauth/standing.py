@@ -10,6 +10,7 @@ from hub.prepared import observers
 from hub.principal import Role
 from oauth.models import TokenKind
 
+_IDS = ("tenant_id", "grant_id", "user_id")
 _LOOK_UP = "SELECT * FROM monsys_token_standing($1)"
 
 
@@ -39,6 +40,8 @@ class PresentedToken:
         fields = dict(row)
         role = fields["role"]
         fields |= {"kind": TokenKind(fields["kind"]), "role": Role(role) if role else None}
+        # asyncpg has a UUID of its own, which JSON serialisers do not know.
+        fields |= {name: UUID(int=fields[name].int) for name in _IDS}
         return cls(**fields)
 
 

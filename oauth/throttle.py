@@ -13,7 +13,6 @@ from hub.errors import Throttled
 from hub.settings import Settings
 from oauth.tokens import digest_of
 
-
 _CLIENT_FAILURES_PER_MINUTE = 20
 _DOCUMENTS_PER_MINUTE = 30
 

@@ -19,8 +19,8 @@ CLIENT_ID_PREFIX = "mcp_"
 _ALPHABET = string.digits + string.ascii_letters
 _RANDOM_CHARACTERS = 43  # 62^43 is more than 2^256
 _CHECKSUM_CHARACTERS = 6  # 62^6 is more than 2^32
-# For secret scanners, published in the documentation. The last six characters are the CRC-32 of all
-# before them in base 62 (0-9, a-z, A-Z), most significant first, so a match can be told from chance.
+# For secret scanners, published in the documentation. The last six characters are the CRC-32 of
+# all before them in base 62 (0-9, a-z, A-Z), most significant first: chance matches fail it.
 SCANNER_PATTERN = r"\bm(?:at|rt|cs)_[0-9A-Za-z]{49}\b"
 _TOKEN = re.compile(r"m[a-z]{2}_[0-9A-Za-z]{49}")
 _CLIENT_ID = re.compile(r"mcp_[0-9a-f]{32}")

@@ -71,15 +71,21 @@ async def steps(
     *,
     client_id: str | None = None,
     user_id: UUID | None = None,
+    request_id: str | None = None,
     since: datetime,
     last: int = 200,
 ) -> list[Step]:
-    """Return the newest steps of a client or a person, oldest first. Needs `presented='*'`."""
+    """Return the newest steps of a client, a person or a request, oldest first.
+
+    Needs `presented='*'`.
+    """
     statement = select(OAuthEvent).where(col(OAuthEvent.at) >= since)
     if client_id is not None:
         statement = statement.where(col(OAuthEvent.client_id) == client_id)
     if user_id is not None:
         statement = statement.where(col(OAuthEvent.user_id) == user_id)
+    if request_id is not None:
+        statement = statement.where(col(OAuthEvent.request_id) == request_id)
     statement = statement.order_by(col(OAuthEvent.at).desc(), col(OAuthEvent.id).desc())
     rows = (await session.scalars(statement.limit(min(last, MAX_STEPS_SHOWN)))).all()
     return [
@@ -112,4 +118,6 @@ def printable(text: str, *, max_characters: int) -> str:
 
 
 def _storable(value: Any) -> Any:
-    return printable(value, max_characters=_MAX_TEXT_CHARACTERS) if isinstance(value, str) else value
+    return (
+        printable(value, max_characters=_MAX_TEXT_CHARACTERS) if isinstance(value, str) else value
+    )

@@ -83,7 +83,7 @@ async def append_tool_calls(
     ]
     events = [call.event() for call in calls]
     chained = await _chained(session, calls[0].tenant_id, events, called_at)
-    await APPEND_CALLS.run(session, mcp_calls=orjson.dumps(rows).decode(), **chained)
+    await APPEND_CALLS.run(session, mcp_calls=orjson.dumps(rows, default=str).decode(), **chained)
 
 
 async def _chained(
@@ -118,7 +118,7 @@ async def _chained(
         previous_hash = digest
     return {
         "of_tenant_id": tenant_id,
-        "audit_rows": orjson.dumps(rows).decode(),
+        "audit_rows": orjson.dumps(rows, default=str).decode(),
         "last_seq": seq,
         "last_hash": previous_hash,
     }

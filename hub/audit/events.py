@@ -20,8 +20,13 @@ class EventType(StrEnum):
     DETECTION_ACKNOWLEDGED = "detection_acknowledged"
     DETECTION_REOPENED = "detection_reopened"
     DETECTION_RESOLVED = "detection_resolved"
+    EMAIL_CONFIRMED = "email_confirmed"
     EMERGENCY_ACTION_RUN = "emergency_action_run"
+    INVITATION_REVOKED = "invitation_revoked"
     MCP_TOOL_INVOKED = "mcp_tool_invoked"
+    MEMBER_INVITED = "member_invited"
+    MEMBER_REMOVED = "member_removed"
+    MEMBER_ROLE_CHANGED = "member_role_changed"
     OAUTH_CLIENT_REGISTERED = "oauth_client_registered"
     OAUTH_CODE_REPLAYED = "oauth_code_replayed"
     OAUTH_CONSENT_DENIED = "oauth_consent_denied"
@@ -32,10 +37,19 @@ class EventType(StrEnum):
     OAUTH_REQUEST_REFUSED = "oauth_request_refused"
     OAUTH_TOKEN_ISSUED = "oauth_token_issued"  # noqa: S105 - an event's name
     OAUTH_TOKEN_REFRESHED = "oauth_token_refreshed"  # noqa: S105
-    SIGN_IN_FAILED = "sign_in_failed"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    PASSWORD_RESET_REQUESTED = "password_reset_requested"  # noqa: S105
+    RECOVERY_CODES_MADE = "recovery_codes_made"
+    RECOVERY_CODE_USED = "recovery_code_used"
+    SECOND_FACTOR_CONFIRMED = "second_factor_confirmed"
+    SECOND_FACTOR_REFUSED = "second_factor_refused"
     SIGNED_IN = "signed_in"
     SIGNED_OUT = "signed_out"
+    SIGNED_OUT_EVERYWHERE = "signed_out_everywhere"
+    SIGN_IN_FAILED = "sign_in_failed"
     TENANT_CREATED = "tenant_created"
+    TOTP_ENROLLED = "totp_enrolled"
+    TOTP_REMOVED = "totp_removed"
     USER_ADDED = "user_added"
 
 

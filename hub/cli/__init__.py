@@ -10,6 +10,8 @@ import typer
 from hub.cli.failures import failure_message
 from hub.cli.lazy import LazyCommands
 
+_INTERRUPTED = 130  # what shells expect of a program that Ctrl-C ended
+
 app = typer.Typer(
     name="monsys",
     cls=LazyCommands,
@@ -33,6 +35,8 @@ def main() -> None:
     """Run the command line; a known failure is one line on standard error, and no traceback."""
     try:
         app()
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
     except Exception as error:
         message = failure_message(error)
         if message is None:

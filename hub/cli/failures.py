@@ -51,8 +51,6 @@ def _database(error: Any) -> str | None:
         return "The database refuses this login. Check user and password in the URL."
     if code == "3D000":
         return "The server has no such database. Create it, or correct the URL."
-    if code in {"42P01", "42883"}:
-        return "The database is not migrated. Run `monsys migrate` first."
     if code.startswith(("08", "57")) or not code:
         return _DATABASE_AWAY
     return None
@@ -69,6 +67,13 @@ _DESCRIBED: tuple[tuple[str, Any], ...] = (
     ("hub.errors.HubError", lambda error: error.message),
     ("hub.agent.client.AgentError", str),
     ("pydantic_core.ValidationError", _settings),
+    (
+        "subprocess.CalledProcessError",
+        lambda _: (
+            "The embedded PostgreSQL did not start. Its log is the file `postgres/log` in the data"
+            " folder; another --data-dir starts a new one."
+        ),
+    ),
     ("sqlalchemy.exc.InterfaceError", _database),
     ("sqlalchemy.exc.DBAPIError", _database),
     (

@@ -14,6 +14,8 @@ _MODULES = {
     "user": "hub.cli.user",
     "agent": "hub.cli.agent",
     "audit": "hub.cli.audit",
+    "oauth": "hub.cli.oauth_trace",
+    "keys": "hub.cli.keys",
     "egress": "hub.cli.egress",
     "seed": "hub.cli.seed",
 }

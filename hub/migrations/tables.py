@@ -11,6 +11,8 @@ _MODULES = (
     "hub.audit.models",
     "hub.detections.models",
     "hub.fleet.models",
+    "hub.jobs.models",
+    "hub.overview.models",
     "hub.sla.models",
     "hub.tenancy.models",
     "hub.trust.models",

@@ -1,9 +1,10 @@
 """Tables of tenants, their people and their sign-ins."""
 
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary, Text
+from sqlalchemy import CheckConstraint, Index, LargeBinary, Text, text
 from sqlmodel import Field, SQLModel
 
 from hub.clock import utc_now
@@ -47,7 +48,9 @@ class User(SQLModel, table=True):
     name: str = Field(default="", max_length=200)
     password_hash: str = Field(sa_type=Text)
     totp_secret_sealed: bytes | None = Field(default=None, sa_type=LargeBinary)
+    # The newest code that was used: none of the same or an earlier half minute is taken again.
     totp_last_step: int | None = None
+    email_confirmed_at: datetime | None = instant(default=None)
     disabled_at: datetime | None = instant(default=None)
     created_at: datetime = instant(default_factory=utc_now)
 
@@ -77,4 +80,70 @@ class WebSession(SQLModel, table=True):
     created_at: datetime = instant(default_factory=utc_now)
     last_seen_at: datetime = instant(default_factory=utc_now)
     expires_at: datetime = instant()
+    # When a second factor was shown in this sign-in; what is destructive asks how long ago.
+    second_factor_at: datetime | None = instant(default=None)
+    revoked_at: datetime | None = instant(default=None)
+
+
+class RecoveryCode(SQLModel, table=True):
+    """A code for the day the authenticator is lost; good once, and kept as a keyed digest."""
+
+    __tablename__ = "recovery_codes"
+
+    user_id: UUID = Field(primary_key=True, foreign_key="users.id", ondelete="CASCADE")
+    digest: str = Field(primary_key=True, max_length=64)
+    used_at: datetime | None = instant(default=None)
+
+
+class LinkKind(StrEnum):
+    """What a mailed link is good for."""
+
+    SIGN_UP = "sign_up"
+    RESET_PASSWORD = "reset_password"  # noqa: S105 - a link's name
+
+
+class AccountLink(SQLModel, table=True):
+    """A mailed link: single use, short-lived, found by the digest of what stands in it."""
+
+    __tablename__ = "account_links"
+    __table_args__ = (
+        Index("ix_account_links_user_id", "user_id"),
+        Index("ix_account_links_expires_at", "expires_at"),  # serves the removal of old ones
+    )
+
+    digest: str = Field(primary_key=True, max_length=64)
+    kind: LinkKind = Field(sa_type=enum_by_value(LinkKind))
+    # Of those who sign up there is no account yet: what it will be is sealed in here.
+    user_id: UUID | None = Field(default=None, foreign_key="users.id", ondelete="CASCADE")
+    sealed: bytes | None = Field(default=None, sa_type=LargeBinary)
+    created_at: datetime = instant(default_factory=utc_now)
+    expires_at: datetime = instant()
+    used_at: datetime | None = instant(default=None)
+
+
+class Invitation(SQLModel, table=True):
+    """That somebody may join a tenant in a role, by the link that was mailed to them."""
+
+    __tablename__ = "invitations"
+    __table_args__ = (
+        Index("uq_invitations_digest", "digest", unique=True),
+        # One open invitation an address; a new one takes the place of the former.
+        Index(
+            "uq_invitations_open",
+            "tenant_id",
+            "email",
+            unique=True,
+            postgresql_where=text("accepted_at IS NULL AND revoked_at IS NULL"),
+        ),
+    )
+
+    tenant_id: UUID = tenant_key()
+    id: UUID = uuid_key()
+    email: str = Field(max_length=254)
+    role: Role = Field(sa_type=enum_by_value(Role))
+    digest: str = Field(max_length=64)
+    invited_by: str = Field(max_length=254)
+    created_at: datetime = instant(default_factory=utc_now)
+    expires_at: datetime = instant()
+    accepted_at: datetime | None = instant(default=None)
     revoked_at: datetime | None = instant(default=None)

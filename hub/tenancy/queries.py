@@ -27,6 +27,7 @@ class Account:
     name: str
     password_hash: str
     is_disabled: bool
+    has_totp: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class StoredSession:
     tenant_id: UUID
     last_seen_at: datetime
     expires_at: datetime
+    second_factor_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,25 @@ async def account_by_email(session: AsyncSession, *, email: str) -> Account | No
                 col(User.name),
                 col(User.password_hash),
                 col(User.disabled_at).is_not(None),
+                col(User.totp_secret_sealed).is_not(None),
             ).where(col(User.email) == email)
+        )
+    ).one_or_none()
+    return Account(*row) if row else None
+
+
+async def account_by_id(session: AsyncSession, *, user_id: UUID) -> Account | None:
+    """Return the person's account. Needs `user_id`."""
+    row = (
+        await session.execute(
+            select(
+                col(User.id),
+                col(User.email),
+                col(User.name),
+                col(User.password_hash),
+                col(User.disabled_at).is_not(None),
+                col(User.totp_secret_sealed).is_not(None),
+            ).where(col(User.id) == user_id)
         )
     ).one_or_none()
     return Account(*row) if row else None
@@ -106,6 +126,7 @@ async def session_by_digest(session: AsyncSession, *, digest: str) -> StoredSess
                 col(WebSession.tenant_id),
                 col(WebSession.last_seen_at),
                 col(WebSession.expires_at),
+                col(WebSession.second_factor_at),
             ).where(col(WebSession.digest) == digest, col(WebSession.revoked_at).is_(None))
         )
     ).one_or_none()

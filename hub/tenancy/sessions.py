@@ -42,6 +42,7 @@ async def open_session(
     user_id: UUID,
     email: str,
     lifetime: timedelta,
+    second_factor_at: datetime | None = None,
     request_id: str | None = None,
 ) -> None:
     """Store a new sign-in, and enter its tenant."""
@@ -55,13 +56,82 @@ async def open_session(
             created_at=now,
             last_seen_at=now,
             expires_at=now + lifetime,
+            second_factor_at=second_factor_at,
         )
     )
-    await append_events(
-        session,
-        tenant_id=tenant_id,
-        events=[_event(EventType.SIGNED_IN, email, user_id, request_id=request_id)],
+    method = "password+totp" if second_factor_at else "password"
+    event = _event(
+        EventType.SIGNED_IN, email, user_id, details={"method": method}, request_id=request_id
     )
+    await append_events(session, tenant_id=tenant_id, events=[event])
+
+
+async def rotate_session(
+    session: AsyncSession,
+    *,
+    token: str,
+    new_token: str,
+    tenant_id: UUID | None = None,
+    second_factor_at: datetime | None = None,
+) -> bool:
+    """Give the sign-in a new cookie, because it may do more or other things from now on.
+
+    A cookie that somebody copied before is worth nothing afterwards. Its end stays where it was.
+    False when the sign-in is over already. Needs the person's `user_id`.
+    """
+    now = utc_now()
+    ended = (
+        await session.execute(
+            update(WebSession)
+            .where(col(WebSession.digest) == digest_of(token), col(WebSession.revoked_at).is_(None))
+            .values(revoked_at=now)
+            .returning(
+                col(WebSession.user_id),
+                col(WebSession.tenant_id),
+                col(WebSession.created_at),
+                col(WebSession.expires_at),
+                col(WebSession.second_factor_at),
+            )
+        )
+    ).one_or_none()
+    if ended is None:
+        return False
+    await session.execute(
+        insert(WebSession).values(
+            digest=digest_of(new_token),
+            user_id=ended.user_id,
+            tenant_id=tenant_id or ended.tenant_id,
+            created_at=ended.created_at,
+            last_seen_at=now,
+            expires_at=ended.expires_at,
+            second_factor_at=second_factor_at or ended.second_factor_at,
+        )
+    )
+    return True
+
+
+async def end_sessions_of(
+    session: AsyncSession,
+    *,
+    user_id: UUID,
+    tenant_id: UUID | None = None,
+    but_token: str | None = None,
+) -> int:
+    """End a person's sign-ins, everywhere or in one tenant, and return how many there were.
+
+    Needs `user_id`, or `tenant_id` for those in one tenant.
+    """
+    statement = update(WebSession).where(
+        col(WebSession.user_id) == user_id, col(WebSession.revoked_at).is_(None)
+    )
+    if tenant_id is not None:
+        statement = statement.where(col(WebSession.tenant_id) == tenant_id)
+    if but_token is not None:
+        statement = statement.where(col(WebSession.digest) != digest_of(but_token))
+    ended = await session.scalars(
+        statement.values(revoked_at=utc_now()).returning(col(WebSession.digest))
+    )
+    return len(ended.all())
 
 
 async def end_session(
@@ -131,6 +201,7 @@ async def principal_of_session(
         label=person.email,
         permissions=PERMISSIONS_BY_ROLE[person.role],
         role=person.role,
+        second_factor_at=found.second_factor_at,
     )
 
 

@@ -1,36 +1,38 @@
 """The Trust Score: a pure function of what is known about a tenant's posture.
 
 The newest word about each (source, subject, key) of the last 30 days counts: it is *bad* when its
-severity is low or worse and it is not resolved, else it is *good*.
+severity is low or worse and it is not resolved. README.md gives the formula with its reasons; in
+short, for a problem (source, key), with the weights of its severities:
 
-A problem, one (source, key), costs its component `weight x share`: the weight of its severity,
-times the share of the subjects that have it among those for which the source can tell (they have
-it, or the source has a good word about them). Shares make the score independent of the fleet's
-size; so a source reports an info signal for every subject that it looked at. Where a problem is
-worse on some subjects than on others, each step of severity counts by the share that reached it.
+    cost of a problem  = sum of weights over the subjects that have it
+                         / subjects about which the source can tell
+    cost of a source   = sum over its problems, linear up to 60, bounded by 80
+    component          = 100 - sum over its sources, at least 0
+    total              = mean of the components with data, by their weights
 
-A component's score is 100 minus what its problems cost, at least 0. A component about which nothing
-was said has no data: it is left out, and the other weights share its part.
-
-Why it is monotone: a bad word counts as evidence for its own problem only. When it is resolved, its
-share falls and the good words grow; when it is withdrawn, no other share rises. (Withdrawing the
-very last word of a component leaves no data there, which says nothing about better or worse.)
+Shares make the score independent of the fleet's size; so a source reports an info signal for every
+subject that it looked at. A component about which nothing was said has no data: it is left out, and
+the other weights share its part.
 """
 
 import hashlib
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Self
 
 import orjson
 
 from hub.severity import Severity
 from hub.trust.models import TrustComponent
+from hub.trust.words import ProblemKey, SourceKey, Tally, Word, digest_sum
+
+__all__ = ["Contributor", "Cost", "Score", "Word", "score_of"]
 
 WINDOW = timedelta(days=30)
 MAX_CONTRIBUTORS = 10
+MAX_COSTS = 50
 MAX_SUBJECTS = 3
 SEVERITY_WEIGHTS: Mapping[Severity, float] = {
     Severity.INFO: 0,
@@ -49,25 +51,26 @@ COMPONENT_WEIGHTS: Mapping[TrustComponent, float] = {
     TrustComponent.BACKUP: 10,
     TrustComponent.INCIDENT_RESPONSE: 10,
 }
+SOURCE_LINEAR_UP_TO = 60.0
+SOURCE_AT_MOST = 80.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
-    """The newest thing a source said about one subject and one key."""
+class Cost:
+    """What one problem costs its source, before the source's bound."""
 
     component: TrustComponent
     source: str
-    subject: str
     key: str
     title: str
-    severity: Severity
-    observed_at: datetime
-    is_resolved: bool = False
+    severity: Severity  # the worst it has anywhere
+    affected: int  # how many subjects have it
+    cost: float
 
     @property
-    def is_bad(self) -> bool:
-        """Whether it speaks against the tenant."""
-        return not self.is_resolved and self.severity is not Severity.INFO
+    def problem(self) -> ProblemKey:
+        """Name the problem."""
+        return self.component, self.source, self.key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +82,19 @@ class Contributor:
     key: str
     title: str
     severity: Severity  # the worst it has anywhere
-    subjects: tuple[str, ...]  # the first few that have it
+    subjects: tuple[str, ...]  # those that have it longest
     affected: int  # how many have it
-    since: datetime  # the oldest of the words that count
+    since: datetime  # when the first of them got it
     points: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arithmetic:
+    """The total, its components, and what each problem among the costliest takes from it."""
+
+    total: float | None
+    components: Mapping[TrustComponent, float | None]
+    points: Sequence[tuple[Cost, float]]  # most points first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,153 +104,140 @@ class Score:
     total: float | None
     components: Mapping[TrustComponent, float | None]
     contributors: tuple[Contributor, ...]
+    costs: tuple[Contributor, ...]  # the contributors, and more
     inputs_hash: str
-
-
-type _Problem = tuple[str, str]  # source, key
-
-
-@dataclass(frozen=True, slots=True)
-class _Evidence:
-    """What was said about one component, ordered for the arithmetic."""
-
-    problems: Mapping[_Problem, Sequence[Word]]
-    good_subjects: Mapping[str, frozenset[str]]  # by source
-
-    @classmethod
-    def of(cls, words: Iterable[Word]) -> Self:
-        """Tell the bad words from the good."""
-        problems: dict[_Problem, list[Word]] = defaultdict(list)
-        good: dict[str, set[str]] = defaultdict(set)
-        for word in words:
-            if word.is_bad:
-                problems[word.source, word.key].append(word)
-            else:
-                good[word.source].add(word.subject)
-        return cls(problems, {source: frozenset(subjects) for source, subjects in good.items()})
-
-    def costs(self) -> dict[_Problem, float]:
-        """Return what each problem costs, in one order, so that the sum is always the same."""
-        return {
-            problem: _cost(self.problems[problem], self.good_subjects.get(problem[0], frozenset()))
-            for problem in sorted(self.problems)
-        }
-
-    def score(self) -> float:
-        """Return 100 minus the costs, at least 0."""
-        return max(0.0, 100.0 - sum(self.costs().values()))
-
-    def without(self, problem: _Problem) -> Self:
-        """Return the evidence as it would be with this problem resolved everywhere."""
-        source = problem[0]
-        healed = {word.subject for word in self.problems[problem]}
-        return replace(
-            self,
-            problems={other: bad for other, bad in self.problems.items() if other != problem},
-            good_subjects={
-                **self.good_subjects,
-                source: self.good_subjects.get(source, frozenset()) | healed,
-            },
-        )
 
 
 def score_of(
     words: Iterable[Word], *, weights: Mapping[TrustComponent, float] = COMPONENT_WEIGHTS
 ) -> Score:
     """Return the score of these words; their order does not matter."""
-    by_component: dict[TrustComponent, list[Word]] = defaultdict(list)
-    for word in words:
-        by_component[word.component].append(word)
-    known = {name: _Evidence.of(said) for name, said in by_component.items()}
-    scores = {name: known[name].score() if name in known else None for name in TrustComponent}
-    weight_with_data = sum(weights[name] for name in TrustComponent if name in known)
+    said = sorted(words, key=lambda word: word.identity)
+    costs = _costs(said)
+    raws: dict[SourceKey, float] = {(word.component, word.source): 0.0 for word in said}
+    for cost in costs:
+        raws[cost.component, cost.source] += cost.cost
+    sums = arithmetic(raws, costs, weights=weights)
+    bad_words = defaultdict(list)
+    for word in said:
+        if word.is_bad:
+            bad_words[word.component, word.source, word.key].append(word)
+    costly = tuple(
+        _contributor(cost, points, bad_words[cost.problem]) for cost, points in sums.points
+    )
     return Score(
-        total=_total(scores, weights),
+        total=sums.total,
+        components=sums.components,
+        contributors=costly[:MAX_CONTRIBUTORS],
+        costs=costly,
+        inputs_hash=inputs_hash(digest_sum(bytes(32), said), weights=weights),
+    )
+
+
+def arithmetic(
+    raws: Mapping[SourceKey, float],
+    costs: Iterable[Cost],
+    *,
+    weights: Mapping[TrustComponent, float],
+) -> Arithmetic:
+    """Return the score of sources with these sums of costs, and points of these problems."""
+    by_component: dict[TrustComponent, dict[SourceKey, float]] = defaultdict(dict)
+    for source in sorted(raws):
+        by_component[source[0]][source] = raws[source]
+    scores = {
+        name: component_score(by_component[name].values()) if name in by_component else None
+        for name in TrustComponent
+    }
+    weight_with_data = sum(weights[name] for name in TrustComponent if name in by_component)
+    if not weight_with_data:
+        return Arithmetic(total=None, components=scores, points=())
+    total = sum(score * weights[name] for name, score in scores.items() if score is not None)
+    points = [
+        (cost, _gain(by_component[cost.component], cost) * weights[cost.component])
+        for cost in costs
+    ]
+    points.sort(key=lambda one: (-one[1], one[0].problem))
+    return Arithmetic(
+        # The clamp only takes away what floating point may add beyond the bounds.
+        total=min(100.0, max(0.0, total / weight_with_data)),
         components=scores,
-        contributors=_contributors(known, weights, weight_with_data),
-        inputs_hash=inputs_hash(
-            (word for said in by_component.values() for word in said), weights=weights
-        ),
+        points=[(cost, gain / weight_with_data) for cost, gain in points[:MAX_COSTS]],
     )
 
 
-def inputs_hash(words: Iterable[Word], *, weights: Mapping[TrustComponent, float]) -> str:
+def source_cost(raw: float) -> float:
+    """Return what a source takes from its component: linear up to 60, and never more than 80.
+
+    The curve goes on with the slope it had at 60, so that every fix still raises the score.
+    """
+    if raw <= SOURCE_LINEAR_UP_TO:
+        return raw
+    room = SOURCE_AT_MOST - SOURCE_LINEAR_UP_TO
+    return SOURCE_LINEAR_UP_TO + room * -math.expm1(-(raw - SOURCE_LINEAR_UP_TO) / room)
+
+
+def component_score(raws: Iterable[float]) -> float:
+    """Return 100 minus what the sources take, at least 0."""
+    return max(0.0, 100.0 - sum(source_cost(raw) for raw in raws))
+
+
+def inputs_hash(words_digest: bytes, *, weights: Mapping[TrustComponent, float]) -> str:
     """Return a digest of all that the score depends on, and of nothing else: no clock, no order."""
-    said = sorted(
-        [
-            word.component.value,
-            word.source,
-            word.subject,
-            word.key,
-            word.severity.value if word.is_bad else Severity.INFO.value,
-        ]
-        for word in words
-    )
     weighed = {name.value: float(weights[name]) for name in TrustComponent}
-    payload = orjson.dumps([weighed, said], option=orjson.OPT_SORT_KEYS)
+    payload = orjson.dumps([weighed, words_digest.hex()], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(payload).hexdigest()
 
 
-def _total(
-    scores: Mapping[TrustComponent, float | None], weights: Mapping[TrustComponent, float]
-) -> float | None:
-    known = [(score, weights[name]) for name, score in scores.items() if score is not None]
-    weight = sum(weight for _, weight in known)
-    if weight == 0:
-        return None
-    # The clamp only takes away what floating point may add beyond the bounds.
-    return min(100.0, max(0.0, sum(score * part for score, part in known) / weight))
+def _gain(raws: Mapping[SourceKey, float], cost: Cost) -> float:
+    """Return by how much the component rises when the problem is gone."""
+    source = (cost.component, cost.source)
+    without = {**raws, source: max(0.0, raws[source] - cost.cost)}
+    return component_score(without.values()) - component_score(raws.values())
 
 
-def _cost(bad: Iterable[Word], good_subjects: frozenset[str]) -> float:
-    severity_by_subject = {word.subject: word.severity.rank for word in bad}
-    cost = 0.0
-    counted = 0.0
-    for severity, weight in SEVERITY_WEIGHTS.items():
-        reached = {
-            subject for subject, rank in severity_by_subject.items() if rank >= severity.rank
-        }
-        if reached:
-            cost += (weight - counted) * len(reached) / len(reached | good_subjects)
-        counted = weight
-    return cost
-
-
-def _contributors(
-    known: Mapping[TrustComponent, _Evidence],
-    weights: Mapping[TrustComponent, float],
-    weight_with_data: float,
-) -> tuple[Contributor, ...]:
-    if weight_with_data == 0:
-        return ()
-    costliest = sorted(
-        (
-            (-cost * weights[name], name.value, problem)
-            for name, component in known.items()
-            for problem, cost in component.costs().items()
-        ),
-    )[:MAX_CONTRIBUTORS]
+def _costs(words: Sequence[Word]) -> list[Cost]:
+    tally = Tally.of(words)
+    title_of = {(word.component, word.source, word.key): word.title for word in words if word.is_bad}
+    by_problem: dict[ProblemKey, dict[Severity, int]] = defaultdict(dict)
+    for (problem, severity), count in tally.affected.items():
+        by_problem[problem][severity] = count
     found = []
-    for _, value, problem in costliest:
-        name = TrustComponent(value)
-        component = known[name]
-        gain = component.without(problem).score() - component.score()
-        points = gain * weights[name] / weight_with_data
-        found.append(_contributor(component.problems[problem], points))
-    return tuple(sorted(found, key=lambda one: -one.points))
+    for problem in sorted(by_problem):
+        component, source, key = problem
+        counts = by_problem[problem]
+        tellable = tally.looked_at[component, source] + tally.lone[problem]
+        found.append(
+            Cost(
+                component=component,
+                source=source,
+                key=key,
+                title=title_of[problem],
+                severity=max(counts, key=lambda severity: severity.rank),
+                affected=sum(counts.values()),
+                cost=sum(SEVERITY_WEIGHTS[one] * count for one, count in sorted(counts.items()))
+                / tellable,
+            )
+        )
+    return found
 
 
-def _contributor(bad: Sequence[Word], points: float) -> Contributor:
-    worst = min(bad, key=lambda word: (-word.severity.rank, word.subject))
-    subjects = sorted(word.subject for word in bad)
+def _contributor(cost: Cost, points: float, bad: Sequence[Word]) -> Contributor:
+    oldest = sorted(bad, key=lambda word: (word.began_at, word.subject))
+    return contributor_of(cost, points, [(word.began_at, word.subject) for word in oldest])
+
+
+def contributor_of(
+    cost: Cost, points: float, oldest: Sequence[tuple[datetime, str]]
+) -> Contributor:
+    """Return the contributor, from those of its subjects that have it longest."""
     return Contributor(
-        component=worst.component,
-        source=worst.source,
-        key=worst.key,
-        title=worst.title,
-        severity=worst.severity,
-        subjects=tuple(subjects[:MAX_SUBJECTS]),
-        affected=len(subjects),
-        since=min(word.observed_at for word in bad),
+        component=cost.component,
+        source=cost.source,
+        key=cost.key,
+        title=cost.title,
+        severity=cost.severity,
+        subjects=tuple(subject for _, subject in oldest[:MAX_SUBJECTS]),
+        affected=cost.affected,
+        since=oldest[0][0],
         points=points,
     )

@@ -117,6 +117,7 @@ class AgentInventory(SQLModel, table=True):
     agent_id: UUID = Field(primary_key=True)
     digest: str = Field(max_length=64)
     kernel_release: str = Field(default="", max_length=128)
+    kernel_name: str = Field(default="", max_length=256)  # its source: linux, linux-aws, kernel
     running_kernel_id: UUID | None = None  # the package version that runs
     newest_kernel_id: UUID | None = None  # what a reboot would start
     reported_at: datetime = instant()

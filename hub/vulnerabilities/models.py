@@ -43,6 +43,7 @@ class Advisory(SQLModel, table=True):
     __table_args__ = (
         # Serve the search for a record's aliases, and what speaks for the same vulnerability.
         Index("ix_advisories_aliases", "aliases", postgresql_using="gin"),
+        Index("ix_advisories_upstream", "upstream", postgresql_using="gin"),
         Index("ix_advisories_group_id", "group_id"),
     )
 

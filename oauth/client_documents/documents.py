@@ -26,7 +26,7 @@ class _Document(BaseModel):
     client_id: str
     client_name: Annotated[_Text, Field(min_length=1)]
     redirect_uris: list[str] = Field(min_length=1, max_length=50)
-    token_endpoint_auth_method: str = "none"
+    token_endpoint_auth_method: str = "none"  # noqa: S105 - none at all
     grant_types: list[str] = ["authorization_code"]
     response_types: list[str] = ["code"]
     scope: Annotated[str, StringConstraints(max_length=1000)] = ""
@@ -46,7 +46,7 @@ def client_of(url: str, fetched: Fetched) -> OAuthClient:
         raise DocumentRefusedError(f"`{field}` is missing or malformed in it") from error
     if document.client_id != url:
         raise DocumentRefusedError("the document names another client id than its address")
-    if document.token_endpoint_auth_method != "none":
+    if document.token_endpoint_auth_method != "none":  # noqa: S105
         # A document is public, so a shared secret is none; we check no signatures of clients.
         raise DocumentRefusedError("it asks for a token_endpoint_auth_method other than none")
     if "authorization_code" not in document.grant_types or "code" not in document.response_types:
@@ -91,6 +91,6 @@ def _client(document: _Document) -> OAuthClient:
         grant_types=["authorization_code"],
         response_types=["code"],
         scope=supported_only(document.scope),
-        token_endpoint_auth_method="none",
+        token_endpoint_auth_method="none",  # noqa: S106 - none at all
         client_metadata={"application_type": document.application_type[:32]},
     )

@@ -19,12 +19,12 @@ from oauth.client_documents.network import Internet, Network
 
 MAX_DOCUMENT_BYTES = 5 * 1024
 FETCH_SECONDS = 5.0
-_REQUEST_HEADERS = {
-    "Accept": "application/json",
-    "Accept-Encoding": "identity",  # or five kilobytes could unpack to any size
-    "User-Agent": "monsys-hub (OAuth client metadata)",
-    "Connection": "close",
-}
+_REQUEST_HEADERS = (
+    ("Accept", "application/json"),
+    ("Accept-Encoding", "identity"),  # or five kilobytes could unpack to any size
+    ("User-Agent", "monsys-hub (OAuth client metadata)"),
+    ("Connection", "close"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,4 +106,4 @@ class _CheckedBackend(AsyncNetworkBackend):
         if not all(is_public(address) for address in addresses):
             # One private address among public ones is how a name is used against us.
             raise DocumentRefusedError("its host has an address that is not public")
-        return await self._network.connect(addresses[0], port, timeout=timeout or FETCH_SECONDS)
+        return await self._network.connect(addresses[0], port, seconds=timeout or FETCH_SECONDS)

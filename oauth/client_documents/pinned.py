@@ -34,5 +34,5 @@ def pinned_client(client_id: str) -> OAuthClient | None:
         redirect_uris=list(redirects),
         grant_types=["authorization_code"],
         response_types=["code"],
-        token_endpoint_auth_method="none",
+        token_endpoint_auth_method="none",  # noqa: S106 - none at all
     )

@@ -31,18 +31,20 @@ def url_fault(url: str) -> str | None:
     """Return why this cannot be a client id, None when it can."""
     if len(url) > MAX_URL_CHARACTERS:
         return f"it is longer than {MAX_URL_CHARACTERS} characters"
-    if "#" in url:
-        return "it has a fragment"
     if not url.startswith(_SCHEME):
         return "it is not https"
-    authority, slash, path = url.removeprefix(_SCHEME).partition("/")
+    return _form_fault(url) or _host_fault(url) or _path_fault(url)
+
+
+def _form_fault(url: str) -> str | None:
+    authority, _, path = url.removeprefix(_SCHEME).partition("/")
+    if "#" in url:
+        return "it has a fragment"
     if "@" in authority:
         return "it carries a user name"
-    if not slash or path in {"", "?"} or path.startswith("?"):
+    if not path or path.startswith("?"):
         return "it has no path"
-    if not _URL.fullmatch(url):
-        return "it is not a plain https address"
-    return _host_fault(url) or _path_fault(url)
+    return None if _URL.fullmatch(url) else "it is not a plain https address"
 
 
 def _host_fault(url: str) -> str | None:

@@ -31,7 +31,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         data_dir=tmp_path_factory.mktemp("oauth"),
         sign_in_attempts_per_minute=100_000,
         registrations_per_hour=100_000,
-        token_cache_seconds=0,
+        oauth_requests_per_minute=100_000,
     )
 
 

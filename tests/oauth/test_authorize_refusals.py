@@ -12,6 +12,7 @@ from tests.oauth.flow import AUTHORIZE, CALLBACK, Client, answer_of, consent_for
 from tests.oauth.trail import events_of
 
 PLAIN = "a" * 43
+SHOWN = [("signed_in", "success"), ("oauth_consent_shown", "success")]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ async def test_only_the_port_of_a_loopback_redirect_may_differ(
     assert response.status_code == 400
 
 
-@pytest.mark.parametrize("client_id", [None, "mcp_" + "0" * 32, "mcp_\x00", "https://a.example/c"])
+@pytest.mark.parametrize("client_id", [None, "mcp_" + "0" * 32, "mcp_\x00", "http://a.example/c"])
 async def test_an_unknown_client_is_an_error_page(
     client_id: str | None, browser: Browser, client: Client
 ) -> None:
@@ -152,7 +153,7 @@ async def test_consent_from_another_site_changes_nothing(
         headers={"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
     )
     assert response.status_code == 403
-    assert await events_of(database, tenant) == [("signed_in", "success")]
+    assert await events_of(database, tenant) == SHOWN
 
 
 @pytest.mark.parametrize("decision", ["allow", "deny"])
@@ -169,7 +170,7 @@ async def test_consent_without_its_token_changes_nothing(
     form = await consent_form(browser, client)
     response = await browser.submit(form, decision=decision, csrf_token="forged")
     assert response.status_code == 403
-    assert await events_of(database, tenant) == [("signed_in", "success")]
+    assert await events_of(database, tenant) == [*SHOWN, ("oauth_request_refused", "refused")]
 
 
 async def test_a_consent_form_is_good_for_its_own_request_only(

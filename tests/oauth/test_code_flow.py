@@ -58,6 +58,7 @@ async def test_leads_from_sign_in_to_a_token_that_knows_its_person(
     assert not principal.may(Permission.DETECTIONS_REOPEN)
     assert await events_of(database, tenant) == [
         ("signed_in", "success"),
+        ("oauth_consent_shown", "success"),
         ("oauth_grant_created", "success"),
         ("oauth_token_issued", "success"),
     ]
@@ -179,7 +180,10 @@ async def test_nothing_is_allowed_while_the_box_stays_empty(
     response = await browser.submit(form, decision="allow")
     assert response.status_code == 400
     assert "switch the connector on" in Page(response.text).text
-    assert await events_of(database, off) == [("signed_in", "success")]
+    assert await events_of(database, off) == [
+        ("signed_in", "success"),
+        ("oauth_consent_shown", "success"),
+    ]
 
 
 async def test_others_are_told_whom_to_ask_and_can_only_deny(

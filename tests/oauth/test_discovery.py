@@ -13,7 +13,7 @@ SERVER_METADATA = {
     "response_types_supported": ["code"],
     "code_challenge_methods_supported": ["S256"],
     "response_modes_supported": ["query"],
-    "grant_types_supported": ["authorization_code"],
+    "grant_types_supported": ["authorization_code", "refresh_token"],
     "token_endpoint_auth_methods_supported": ["none", "client_secret_post", "client_secret_basic"],
     "revocation_endpoint": "https://api.example.com/mcp/oauth/revoke",
     "revocation_endpoint_auth_methods_supported": [
@@ -21,7 +21,10 @@ SERVER_METADATA = {
         "client_secret_post",
         "client_secret_basic",
     ],
+    "introspection_endpoint": "https://api.example.com/mcp/oauth/introspect",
+    "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
     "authorization_response_iss_parameter_supported": True,
+    "client_id_metadata_document_supported": True,
     "service_documentation": "https://docs.monsys.ai/en/hub/claude-connector",
 }
 
@@ -31,19 +34,39 @@ SERVER_METADATA = {
     [
         "/.well-known/oauth-authorization-server",
         "/.well-known/oauth-authorization-server/mcp",
-        "/.well-known/openid-configuration",
-        "/.well-known/openid-configuration/mcp",
-        "/mcp/.well-known/openid-configuration",
     ],
 )
 async def test_server_metadata_is_wherever_clients_probe(
     path: str, api: httpx2.AsyncClient
 ) -> None:
+    """RFC 8414 §3."""
     response = await api.get(path)
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/json"
     assert response.headers["access-control-allow-origin"] == "*"
     assert response.json() == SERVER_METADATA
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/.well-known/openid-configuration",
+        "/.well-known/openid-configuration/mcp",
+        "/mcp/.well-known/openid-configuration",
+    ],
+)
+async def test_readers_of_openid_connect_find_what_they_demand_and_no_promise_in_it(
+    path: str, api: httpx2.AsyncClient
+) -> None:
+    """OpenID Connect Discovery 1.0 §3: the members are there; no key, no ID token, no `openid`."""
+    response = await api.get(path)
+    assert response.json() == SERVER_METADATA | {
+        "jwks_uri": "https://api.example.com/.well-known/jwks.json",
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [],
+    }
+    keys = await api.get("/.well-known/jwks.json")
+    assert (keys.status_code, keys.json()) == (200, {"keys": []})
 
 
 @pytest.mark.parametrize(
@@ -90,4 +113,10 @@ def test_every_endpoint_is_in_the_openapi_document(app: FastAPI) -> None:
     document = app.openapi()
     paths = document["paths"]
     assert {"/mcp/oauth/token", "/token", "/mcp/oauth/register", "/register"} <= paths.keys()
-    assert sorted(paths["/mcp/oauth/token"]["post"]["responses"]) == ["200", "400", "401", "413"]
+    assert sorted(paths["/mcp/oauth/token"]["post"]["responses"]) == [
+        "200",
+        "400",
+        "401",
+        "413",
+        "429",
+    ]

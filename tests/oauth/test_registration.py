@@ -49,7 +49,7 @@ async def test_a_client_that_speaks_rfc_7591_gets_no_null(api: httpx2.AsyncClien
     }
     answer = (await api.post("/register", json=body)).json()
     assert "client_secret" not in answer
-    assert answer["grant_types"] == ["authorization_code"]
+    assert answer["grant_types"] == ["authorization_code", "refresh_token"]
     assert answer["application_type"] == "native"
     assert answer["scope"] == "mcp.read"
     assert "unknown_field" not in answer

@@ -62,6 +62,9 @@ def upgrade() -> None:
         "ix_advisories_aliases", "advisories", ["aliases"], unique=False, postgresql_using="gin"
     )
     op.create_index("ix_advisories_group_id", "advisories", ["group_id"], unique=False)
+    op.create_index(
+        "ix_advisories_upstream", "advisories", ["upstream"], unique=False, postgresql_using="gin"
+    )
     op.create_table(
         "advisory_feeds",
         sa.Column("name", sa.String(length=128), nullable=False),
@@ -156,12 +159,33 @@ def upgrade() -> None:
         sa.Column("password_hash", sa.Text(), nullable=False),
         sa.Column("totp_secret_sealed", sa.LargeBinary(), nullable=True),
         sa.Column("totp_last_step", sa.Integer(), nullable=True),
+        sa.Column("email_confirmed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("email = lower(email)", name=op.f("ck_users_email_is_lower_case")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
     )
     op.create_index("uq_users_email", "users", ["email"], unique=True)
+    op.create_table(
+        "account_links",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum("sign_up", "reset_password", name="linkkind", native_enum=False, length=32),
+            nullable=False,
+        ),
+        sa.Column("user_id", sa.Uuid(), nullable=True),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_account_links_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_account_links")),
+    )
+    op.create_index("ix_account_links_expires_at", "account_links", ["expires_at"], unique=False)
+    op.create_index("ix_account_links_user_id", "account_links", ["user_id"], unique=False)
     op.create_table(
         "advisory_ranges",
         sa.Column("advisory_id", sa.String(length=128), nullable=False),
@@ -291,6 +315,56 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "year", name=op.f("pk_detection_numbers")),
     )
     op.create_table(
+        "invitations",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("email", sa.String(length=254), nullable=False),
+        sa.Column(
+            "role",
+            sa.Enum(
+                "owner",
+                "admin",
+                "operator",
+                "analyst",
+                "viewer",
+                name="role",
+                native_enum=False,
+                length=32,
+            ),
+            nullable=False,
+        ),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("invited_by", sa.String(length=254), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenants.id"], name=op.f("fk_invitations_tenant_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_invitations")),
+    )
+    op.create_index("uq_invitations_digest", "invitations", ["digest"], unique=True)
+    op.create_index(
+        "uq_invitations_open",
+        "invitations",
+        ["tenant_id", "email"],
+        unique=True,
+        postgresql_where=sa.text("accepted_at IS NULL AND revoked_at IS NULL"),
+    )
+    op.create_table(
+        "job_runs",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("slot", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenants.id"], name=op.f("fk_job_runs_tenant_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "name", "slot", name=op.f("pk_job_runs")),
+    )
+    op.create_index("ix_job_runs_slot", "job_runs", ["tenant_id", "slot"], unique=False)
+    op.create_table(
         "memberships",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("user_id", sa.Uuid(), nullable=False),
@@ -409,6 +483,80 @@ def upgrade() -> None:
         unique=True,
     )
     op.create_table(
+        "recovery_codes",
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_recovery_codes_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("user_id", "digest", name=op.f("pk_recovery_codes")),
+    )
+    op.create_table(
+        "sla_settings",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("may_probe_private_addresses", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"],
+            ["tenants.id"],
+            name=op.f("fk_sla_settings_tenant_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", name=op.f("pk_sla_settings")),
+    )
+    op.create_table(
+        "tenant_summaries",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("is_stale", sa.Boolean(), server_default="true", nullable=False),
+        sa.Column("refreshed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("figures", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"],
+            ["tenants.id"],
+            name=op.f("fk_tenant_summaries_tenant_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", name=op.f("pk_tenant_summaries")),
+    )
+    op.create_table(
+        "trust_problems",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "component",
+            sa.Enum(
+                "compliance",
+                "cves",
+                "identity",
+                "ai_risk",
+                "process_dna",
+                "cert_dns",
+                "backup",
+                "incident_response",
+                name="trustcomponent",
+                native_enum=False,
+                length=32,
+            ),
+            nullable=False,
+        ),
+        sa.Column("source", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column("title", sa.String(length=200), nullable=False),
+        sa.Column("low", sa.Integer(), nullable=False),
+        sa.Column("medium", sa.Integer(), nullable=False),
+        sa.Column("high", sa.Integer(), nullable=False),
+        sa.Column("critical", sa.Integer(), nullable=False),
+        sa.Column("lone", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"],
+            ["tenants.id"],
+            name=op.f("fk_trust_problems_tenant_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "component", "source", "key", name=op.f("pk_trust_problems")
+        ),
+    )
+    op.create_table(
         "trust_signals",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -477,6 +625,7 @@ def upgrade() -> None:
         sa.Column("score_total", sa.Float(), nullable=True),
         sa.Column("component_scores", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("contributors", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("costs", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("weights_version", sa.Integer(), nullable=False),
         sa.Column("inputs_hash", sa.String(length=64), nullable=False),
         sa.ForeignKeyConstraint(
@@ -494,6 +643,56 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "trust_sources",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "component",
+            sa.Enum(
+                "compliance",
+                "cves",
+                "identity",
+                "ai_risk",
+                "process_dna",
+                "cert_dns",
+                "backup",
+                "incident_response",
+                name="trustcomponent",
+                native_enum=False,
+                length=32,
+            ),
+            nullable=False,
+        ),
+        sa.Column("source", sa.String(length=64), nullable=False),
+        sa.Column("looked_at", sa.Integer(), nullable=False),
+        sa.Column("words", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"],
+            ["tenants.id"],
+            name=op.f("fk_trust_sources_tenant_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "component", "source", name=op.f("pk_trust_sources")),
+    )
+    op.create_table(
+        "trust_states",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("computed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("score_total", sa.Float(), nullable=True),
+        sa.Column("component_scores", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("contributors", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("costs", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("weights_version", sa.Integer(), nullable=False),
+        sa.Column("words_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("inputs_hash", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"],
+            ["tenants.id"],
+            name=op.f("fk_trust_states_tenant_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", name=op.f("pk_trust_states")),
+    )
+    op.create_table(
         "trust_weights",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -507,6 +706,64 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("tenant_id", "version", name=op.f("pk_trust_weights")),
+    )
+    op.create_table(
+        "trust_words",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("source", sa.String(length=64), nullable=False),
+        sa.Column("subject", sa.String(length=300), nullable=False),
+        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column(
+            "component",
+            sa.Enum(
+                "compliance",
+                "cves",
+                "identity",
+                "ai_risk",
+                "process_dna",
+                "cert_dns",
+                "backup",
+                "incident_response",
+                name="trustcomponent",
+                native_enum=False,
+                length=32,
+            ),
+            nullable=False,
+        ),
+        sa.Column("title", sa.String(length=200), nullable=False),
+        sa.Column(
+            "severity",
+            sa.Enum(
+                "info",
+                "low",
+                "medium",
+                "high",
+                "critical",
+                name="severity",
+                native_enum=False,
+                length=32,
+            ),
+            nullable=False,
+        ),
+        sa.Column("observed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("is_resolved", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenants.id"], name=op.f("fk_trust_words_tenant_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "source", "subject", "key", name=op.f("pk_trust_words")
+        ),
+    )
+    op.create_index(
+        "ix_trust_words_bad",
+        "trust_words",
+        ["tenant_id", "component", "source", "key", "since", "subject"],
+        unique=False,
+        postgresql_where=sa.text("severity <> 'info' AND NOT is_resolved"),
+    )
+    op.create_index(
+        "ix_trust_words_observed_at", "trust_words", ["tenant_id", "observed_at"], unique=False
     )
     op.create_table(
         "vulnerability_summaries",
@@ -584,6 +841,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("second_factor_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["tenant_id"],
@@ -625,6 +883,7 @@ def upgrade() -> None:
         sa.Column("agent_id", sa.Uuid(), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("kernel_release", sa.String(length=128), nullable=False),
+        sa.Column("kernel_name", sa.String(length=256), nullable=False),
         sa.Column("running_kernel_id", sa.Uuid(), nullable=True),
         sa.Column("newest_kernel_id", sa.Uuid(), nullable=True),
         sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False),
@@ -1193,8 +1452,12 @@ def upgrade() -> None:
         sa.Column("agent_id", sa.Uuid(), nullable=True),
         sa.Column("objective", sa.Float(), nullable=False),
         sa.Column("window_days", sa.Integer(), nullable=False),
+        sa.Column("is_calendar_month", sa.Boolean(), nullable=False),
+        sa.Column("time_zone", sa.String(length=64), nullable=False),
         sa.Column("minimum_data", sa.Float(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("observed_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_heard_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "objective > 0 AND objective <= 1", name=op.f("ck_sla_targets_objective_is_a_share")
         ),
@@ -1316,14 +1579,69 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "sla_hours",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("target_id", sa.Uuid(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("good_seconds", sa.Float(), nullable=False),
+        sa.Column("bad_seconds", sa.Float(), nullable=False),
+        sa.Column("good_before", sa.Float(), nullable=False),
+        sa.Column("bad_before", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "target_id"],
+            ["sla_targets.tenant_id", "sla_targets.id"],
+            name=op.f("fk_sla_hours_tenant_id_target_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenants.id"], name=op.f("fk_sla_hours_tenant_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "target_id", "at", name=op.f("pk_sla_hours")),
+    )
+    op.create_table(
+        "sla_maintenance",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("target_id", sa.Uuid(), nullable=True),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("reason", sa.String(length=500), nullable=False),
+        sa.Column("created_by", sa.String(length=254), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "ends_at > starts_at", name=op.f("ck_sla_maintenance_ends_after_it_starts")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "target_id"],
+            ["sla_targets.tenant_id", "sla_targets.id"],
+            name=op.f("fk_sla_maintenance_tenant_id_target_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"],
+            ["tenants.id"],
+            name=op.f("fk_sla_maintenance_tenant_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_sla_maintenance")),
+    )
+    op.create_index(
+        "ix_sla_maintenance_ends_at", "sla_maintenance", ["tenant_id", "ends_at"], unique=False
+    )
+    op.create_table(
         "sla_observations",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("target_id", sa.Uuid(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("good_seconds", sa.Float(), nullable=False),
         sa.Column("bad_seconds", sa.Float(), nullable=False),
+        sa.Column("excluded_share", sa.Float(), nullable=False),
         sa.CheckConstraint(
-            "good_seconds >= 0 AND bad_seconds >= 0 AND good_seconds + bad_seconds <= 300",
+            "excluded_share BETWEEN 0 AND 1",
+            name=op.f("ck_sla_observations_excluded_share_is_a_share"),
+        ),
+        sa.CheckConstraint(
+            "good_seconds >= 0 AND bad_seconds >= 0 AND good_seconds + bad_seconds <= 300.000001",
             name=op.f("ck_sla_observations_fits_five_minutes"),
         ),
         sa.ForeignKeyConstraint(
@@ -1340,12 +1658,45 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant_id", "target_id", "at", name=op.f("pk_sla_observations")),
     )
+    op.create_table(
+        "sla_probes",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("target_id", sa.Uuid(), nullable=False),
+        sa.Column("url", sa.String(length=2000), nullable=False),
+        sa.Column("interval_seconds", sa.Integer(), nullable=False),
+        sa.Column("timeout_seconds", sa.Float(), nullable=False),
+        sa.Column("expected_status", sa.Integer(), nullable=False),
+        sa.Column("verifies_tls", sa.Boolean(), nullable=False),
+        sa.Column("probed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("is_good", sa.Boolean(), nullable=True),
+        sa.Column("reason", sa.String(length=64), nullable=False),
+        sa.CheckConstraint(
+            "interval_seconds BETWEEN 30 AND 3600", name=op.f("ck_sla_probes_interval_in_range")
+        ),
+        sa.CheckConstraint(
+            "timeout_seconds BETWEEN 0.1 AND 30", name=op.f("ck_sla_probes_timeout_in_range")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "target_id"],
+            ["sla_targets.tenant_id", "sla_targets.id"],
+            name=op.f("fk_sla_probes_tenant_id_target_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenants.id"], name=op.f("fk_sla_probes_tenant_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "target_id", name=op.f("pk_sla_probes")),
+    )
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    op.drop_table("sla_probes")
     op.drop_table("sla_observations")
+    op.drop_index("ix_sla_maintenance_ends_at", table_name="sla_maintenance")
+    op.drop_table("sla_maintenance")
+    op.drop_table("sla_hours")
     op.drop_index("ix_detection_history_detection", table_name="detection_history")
     op.drop_table("detection_history")
     op.drop_index("ix_detection_events_detection", table_name="detection_events")
@@ -1405,12 +1756,25 @@ def downgrade() -> None:
     op.drop_table("web_sessions")
     op.drop_index("ix_vulnerability_summaries_order", table_name="vulnerability_summaries")
     op.drop_table("vulnerability_summaries")
+    op.drop_index("ix_trust_words_observed_at", table_name="trust_words")
+    op.drop_index(
+        "ix_trust_words_bad",
+        table_name="trust_words",
+        postgresql_where=sa.text("severity <> 'info' AND NOT is_resolved"),
+    )
+    op.drop_table("trust_words")
     op.drop_table("trust_weights")
+    op.drop_table("trust_states")
+    op.drop_table("trust_sources")
     op.drop_index("ix_trust_snapshots_newest", table_name="trust_snapshots")
     op.drop_table("trust_snapshots")
     op.drop_index("uq_trust_signals_identity", table_name="trust_signals")
     op.drop_index("ix_trust_signals_window", table_name="trust_signals")
     op.drop_table("trust_signals")
+    op.drop_table("trust_problems")
+    op.drop_table("tenant_summaries")
+    op.drop_table("sla_settings")
+    op.drop_table("recovery_codes")
     op.drop_index("uq_package_versions_identity", table_name="package_versions")
     op.drop_table("package_versions")
     op.drop_index("ix_oauth_grants_user", table_name="oauth_grants")
@@ -1421,6 +1785,15 @@ def downgrade() -> None:
     op.drop_table("oauth_events")
     op.drop_index("ix_memberships_user_id", table_name="memberships")
     op.drop_table("memberships")
+    op.drop_index("ix_job_runs_slot", table_name="job_runs")
+    op.drop_table("job_runs")
+    op.drop_index(
+        "uq_invitations_open",
+        table_name="invitations",
+        postgresql_where=sa.text("accepted_at IS NULL AND revoked_at IS NULL"),
+    )
+    op.drop_index("uq_invitations_digest", table_name="invitations")
+    op.drop_table("invitations")
     op.drop_table("detection_numbers")
     op.drop_index("ix_audit_log_newest_first", table_name="audit_log")
     op.drop_index("ix_audit_log_event_type", table_name="audit_log")
@@ -1432,6 +1805,9 @@ def downgrade() -> None:
     op.drop_table("agents")
     op.drop_index("ix_advisory_ranges_package", table_name="advisory_ranges")
     op.drop_table("advisory_ranges")
+    op.drop_index("ix_account_links_user_id", table_name="account_links")
+    op.drop_index("ix_account_links_expires_at", table_name="account_links")
+    op.drop_table("account_links")
     op.drop_index("uq_users_email", table_name="users")
     op.drop_table("users")
     op.drop_index("uq_tenants_slug", table_name="tenants")
@@ -1443,6 +1819,7 @@ def downgrade() -> None:
     op.drop_table("mcp_call_log")
     op.drop_table("cve_signals")
     op.drop_table("advisory_feeds")
+    op.drop_index("ix_advisories_upstream", table_name="advisories", postgresql_using="gin")
     op.drop_index("ix_advisories_group_id", table_name="advisories")
     op.drop_index("ix_advisories_aliases", table_name="advisories", postgresql_using="gin")
     op.drop_table("advisories")

@@ -26,23 +26,33 @@ TENANT_TABLES = (
     "detection_numbers",
     "detections",
     "findings",
+    "job_runs",
     "metric_samples",
     "oauth_grants",
     "package_matches",
     "package_subjects",
     "package_versions",
+    "sla_hours",
+    "sla_maintenance",
     "sla_observations",
+    "sla_probes",
+    "sla_settings",
     "sla_targets",
+    "tenant_summaries",
+    "trust_problems",
     "trust_signals",
     "trust_snapshots",
+    "trust_sources",
+    "trust_states",
     "trust_weights",
+    "trust_words",
     "undecided_matches",
     "vulnerability_summaries",
 )
 APPEND_ONLY_TABLES = ("audit_log", "mcp_call_log")
 
 # Rows that a caller finds by showing a credential, before the tenant is known.
-CREDENTIAL_TABLES = ("agent_credentials", "oauth_codes", "oauth_tokens", "web_sessions")
+CREDENTIAL_TABLES = ("agent_credentials", "oauth_codes", "oauth_tokens")
 
 # In a sub-select, so that PostgreSQL reads the setting once a query and not once a row.
 TENANT = "(SELECT nullif(current_setting('monsys.tenant_id', true), '')::uuid)"
@@ -55,6 +65,10 @@ POLICIES = {
     # `*` is how jobs ask for the list of tenants; each tenant's work then runs inside that tenant.
     "tenants": f"id = {TENANT} OR slug = {PRESENTED} OR {PRESENTED} = '*' OR EXISTS"
     f" (SELECT 1 FROM memberships m WHERE m.tenant_id = tenants.id AND m.user_id = {USER})",
+    "web_sessions": f"tenant_id = {TENANT} OR digest = {PRESENTED} OR user_id = {USER}",
+    "account_links": f"digest = {PRESENTED} OR user_id = {USER} OR {PRESENTED} = '*'",
+    "invitations": f"tenant_id = {TENANT} OR digest = {PRESENTED}",
+    "recovery_codes": f"user_id = {USER}",
     "memberships": f"tenant_id = {TENANT} OR user_id = {USER}",
     "users": f"id = {USER} OR email = {PRESENTED} OR EXISTS (SELECT 1 FROM memberships m"
     f" WHERE m.user_id = users.id AND m.tenant_id = {TENANT})",

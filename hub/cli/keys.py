@@ -1,0 +1,92 @@
+"""`monsys keys`: the hub's secret keys, and their rotation."""
+
+from collections.abc import Awaitable, Callable
+
+import typer
+
+from hub.cli.connection import DataDir, in_database
+from hub.cli.output import answers
+from hub.cli.setting_options import settings_from
+from hub.database import Database
+from hub.resealing import Resealed, reseal
+from hub.secret_box import SecretBox
+from hub.secret_keys import configured_ring, kept_ring, new_key, rotate_kept_key
+from hub.settings import Settings
+from oauth.introspection import RESOURCE_SERVER_ID, introspection_secret
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, rich_markup_mode="markdown",
+    help="The secret keys.",
+)  # fmt: skip
+
+
+@app.callback()
+def keys() -> None:
+    """Rotate the key that seals secrets and signs cookies and forms."""
+
+
+@app.command("list")
+def list_keys(data_dir: DataDir = None) -> None:
+    """Show the ids of the keys that are honoured, the current one first."""
+    settings = settings_from(data_dir=data_dir)
+    ring = configured_ring(settings) if settings.secret_key else kept_ring(settings)
+    for key in ring.keys:
+        use = "current" if key == ring.current else "former, honoured"
+        answers.print(f"{key.id.hex()}  {use}", markup=False)
+
+
+@app.command(
+    epilog="**Examples**\n\n`monsys keys rotate` · `monsys keys reseal` · `monsys keys list`"
+)
+def rotate(data_dir: DataDir = None) -> None:
+    """Make a new key; what the old one sealed and signed is honoured while they overlap.
+
+    Nobody is signed out. A key kept in the data folder is replaced at once, and running hubs notice
+    by themselves. A configured key is yours to replace: this prints the new one and what to set.
+    """
+    settings = settings_from(data_dir=data_dir)
+    if settings.secret_key is not None:
+        _explain(settings)
+        return
+    ring = rotate_kept_key(settings)
+    answers.print(f"The new key is {ring.current.id.hex()}.", markup=False)
+    _print_resealed(in_database(_resealing(settings), data_dir=data_dir))
+
+
+@app.command("reseal")
+def reseal_secrets(data_dir: DataDir = None) -> None:
+    """Move sealed secrets to the current key, so that former keys can be dropped."""
+    settings = settings_from(data_dir=data_dir)
+    _print_resealed(in_database(_resealing(settings), data_dir=data_dir))
+
+
+@app.command()
+def introspection(data_dir: DataDir = None) -> None:
+    """Print the credentials with which resource servers of your own ask about tokens."""
+    box = SecretBox.load(settings_from(data_dir=data_dir))
+    answers.print(f"{RESOURCE_SERVER_ID}:{introspection_secret(box)}", markup=False)
+
+
+def _explain(settings: Settings) -> None:
+    former = len(settings.former_secret_keys)
+    answers.print(
+        "1. Set MONSYS_SECRET_KEY to the new key, and put the present one first in\n"
+        f"   MONSYS_FORMER_SECRET_KEYS (a JSON list; it has {former} now). Restart every replica.\n"
+        "2. Run `monsys keys reseal`.\n"
+        "3. After the longest sign-in has ended, drop the former key.\n",
+        markup=False,
+    )
+    answers.print(new_key(), markup=False)
+
+
+def _resealing(settings: Settings) -> Callable[[Database], Awaitable[Resealed]]:
+    async def work(database: Database) -> Resealed:
+        return await reseal(database, SecretBox.load(settings))
+
+    return work
+
+
+def _print_resealed(done: Resealed) -> None:
+    answers.print(
+        f"Sealed secrets: {done.moved} moved to it, {done.current} there already.", markup=False
+    )
