@@ -33,12 +33,12 @@ async def reseal(database: Database, box: SecretBox) -> Resealed:
     moved, current = 0, 0
     for tenant_id in tenants:
         async with database.transaction(tenant_id=tenant_id) as session:
-            done = await _reseal_tenant(session, box, tenant_id)
+            done = await _reseal_tenant(session, box)
         moved, current = moved + done.moved, current + done.current
     return Resealed(moved, current)
 
 
-async def _reseal_tenant(session: AsyncSession, box: SecretBox, tenant_id: UUID) -> Resealed:
+async def _reseal_tenant(session: AsyncSession, box: SecretBox) -> Resealed:
     rows = (await _sealed_secrets(session)).items()
     outdated = {user_id: sealed for user_id, sealed in rows if not box.is_current(sealed)}
     for user_id, sealed in outdated.items():

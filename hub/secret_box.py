@@ -72,7 +72,7 @@ class SecretBox:
         )
 
     def is_current(self, sealed: bytes) -> bool:
-        """Tell whether the value is sealed with the current key, so that no former one is needed."""
+        """Tell whether the value is sealed with the current key and needs no former one."""
         return self._key_of(sealed) == self._ring.current
 
     def derive(self, purpose: str) -> bytes:

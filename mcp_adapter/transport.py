@@ -98,6 +98,7 @@ class Transport:
         query: bytes = request.scope.get("query_string", b"")
         token = bearer_token(request.all("authorization"), query, self._challenge)
         if isinstance(token, Answer):
+            _log.info("bearer_refused", status=token.status, request_id=request.request_id)
             return token
         try:
             principal = await self._authenticator.authenticate(token)

@@ -18,6 +18,7 @@ from oauth.client_documents.errors import DocumentError
 from oauth.client_documents.urls import looks_like_document_url
 from oauth.consent import Decision, Offer
 from oauth.errors import ForeignFormError
+from oauth.language import t
 from oauth.metadata import AUTHORIZE_PATH
 from oauth.models import OAuthClient, StepKind
 from oauth.openapi import PAGE_RESPONSES, form_body, query_parameters
@@ -239,13 +240,19 @@ def _shown(asked: Asked, offer: Offer) -> dict[str, Any]:
     """Return what the page says of the client and of what it would get."""
     withheld = ""
     if Scope.ACKNOWLEDGE in asked.scopes and Scope.ACKNOWLEDGE not in offer.scopes:
-        withheld = f"It also asks to acknowledge detections. Your role, {offer.tenant.role}, does"
-        withheld += " not include that, so it is left out."
+        withheld = t(
+            "It also asks to acknowledge detections. Your role, {role}, does not include that, so"
+            " it is left out.",
+            role=t(offer.tenant.role),
+        )
     elif Scope.ACKNOWLEDGE in asked.scopes - offer.grantable:
-        withheld = f"It also asks to acknowledge detections. {offer.tenant.tenant_name} does not"
-        withheld += " let Claude do that, so it is left out."
+        withheld = t(
+            "It also asks to acknowledge detections. {organisation} does not let Claude do that, so"
+            " it is left out.",
+            organisation=offer.tenant.tenant_name,
+        )
     return {
-        "client_name": asked.client.client_name or "An app without a name",
+        "client_name": asked.client.client_name or t("An app without a name"),
         # Of a client that is a document, the host that published it; nobody else could have.
         "client_host": host_of(asked.client.client_id) if asked.client.is_document else None,
         "redirect_host": host_of(asked.redirect_uri),
@@ -267,4 +274,5 @@ def _here(pairs: Pairs) -> str:
 
 def _duration(seconds: int) -> str:
     minutes = seconds // _SECONDS_PER_MINUTE
-    return "one hour" if minutes == _SECONDS_PER_MINUTE else f"{minutes} minutes"
+    one_hour = t("one hour")
+    return one_hour if minutes == _SECONDS_PER_MINUTE else t("{minutes} minutes", minutes=minutes)

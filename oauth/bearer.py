@@ -16,6 +16,8 @@ from oauth.standing import PresentedToken, presented_token
 from oauth.tokens import ACCESS_TOKEN_PREFIX, digest_of, is_well_formed
 from oauth.trace import Step
 
+_log = structlog.get_logger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class CheckedToken:
@@ -46,6 +48,7 @@ class BearerAuthenticator:
         """Return who is asking, and when the token expires."""
         if not is_well_formed(token, ACCESS_TOKEN_PREFIX):
             # Nobody's, so there is nothing to look up and nobody to write it down for.
+            _log.info("bearer_refused", reason="malformed")
             raise Unauthenticated("The access token is not one of this hub's. Sign in again.")
         found = await presented_token(self._database, digest=digest_of(token))
         try:

@@ -47,7 +47,19 @@ def page(template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
 
 
 def problem_page(
-    title: str, message: str, *, status: int = 400, request_id: str | None = None
+    title: str,
+    message: str,
+    *,
+    status: int = 400,
+    request_id: str | None = None,
+    **values: Any,
 ) -> HTMLResponse:
     """Return a page that says what is wrong, where there is nowhere to send the person."""
-    return page("problem.html", status=status, title=title, message=message, request_id=request_id)
+    return page(
+        "problem.html",
+        status=status,
+        title=title,
+        message=message,
+        request_id=request_id,
+        **values,
+    )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from hub.audit.events import EventType
 from hub.clock import utc_now
@@ -129,20 +130,25 @@ async def account_of(oauth: OAuth, email: str) -> Account | None:
 
 
 async def record_for(
-    oauth: OAuth, account: Account, event_type: EventType, **details: str | int
+    session: AsyncSession, account: Account, event_type: EventType, **details: str | int
 ) -> None:
-    """Write an event of somebody's account to the trail of each tenant they belong to."""
-    for tenant in sorted(await _tenants(oauth, account), key=lambda tenant: tenant.tenant_id):
-        async with oauth.database.transaction() as session:
-            await enter(session, tenant_id=tenant.tenant_id, user_id=account.user_id)
-            await record_account_event(
-                session,
-                event_type=event_type,
-                tenant_id=tenant.tenant_id,
-                user_id=account.user_id,
-                email=account.email,
-                **details,
-            )
+    """Write an event of somebody's account to the trail of each tenant they belong to.
+
+    Comes last in a transaction: it enters those tenants, always in the same order, so that two of
+    these never wait for each other.
+    """
+    await enter(session, user_id=account.user_id)
+    tenants = await memberships_of(session, user_id=account.user_id)
+    for tenant_id in sorted(tenant.tenant_id for tenant in tenants):
+        await enter(session, tenant_id=tenant_id, user_id=account.user_id)
+        await record_account_event(
+            session,
+            event_type=event_type,
+            tenant_id=tenant_id,
+            user_id=account.user_id,
+            email=account.email,
+            **details,
+        )
 
 
 async def _tenants(oauth: OAuth, account: Account) -> list[TenantMembership]:

@@ -7,7 +7,6 @@ from authlib.oauth2 import OAuth2Error
 from fastapi import Request, Response
 
 from hub.tenancy.sessions import new_session_token
-from oauth.language import t
 from oauth.rendering import page, problem_page
 from oauth.requests import form_pairs
 from oauth.service import OAuth
@@ -40,9 +39,9 @@ async def form_fields(request: Request, oauth: OAuth) -> dict[str, str] | Respon
     try:
         fields = dict(await form_pairs(request, limit=oauth.settings.max_request_bytes))
     except OAuth2Error as error:
-        return problem_page(t(FAILED), error.description, status=error.status_code)
+        return problem_page(FAILED, error.description, status=error.status_code)
     if not is_same_site(request):
-        return problem_page(t(FAILED), t(ELSEWHERE), status=403)
+        return problem_page(FAILED, ELSEWHERE, status=403)
     return fields
 
 

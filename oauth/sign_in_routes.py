@@ -12,7 +12,6 @@ from hub.errors import Throttled
 from hub.tenancy.queries import Account
 from hub.tenancy.second_factor import Factor
 from hub.tenancy.sessions import end_session
-from oauth.language import t
 from oauth.metadata import AUTHORIZE_PATH
 from oauth.openapi import PAGE_RESPONSES, form_body
 from oauth.rendering import problem_page
@@ -148,7 +147,7 @@ async def submit_sign_out(request: Request, oauth: OAuthDep) -> Response:
         return fields
     token = session_token(request, oauth.settings)
     if not _is_ours(request, oauth, token, fields.get("csrf_token", "")):
-        return problem_page(t(FAILED), t(ELSEWHERE), status=403)
+        return problem_page(FAILED, ELSEWHERE, status=403)
     if token is not None:
         async with oauth.database.transaction() as session:
             await end_session(session, token=token, request_id=request_id_of(request))

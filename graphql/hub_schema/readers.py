@@ -7,7 +7,6 @@ serialised by Strawberry's own functions.
 from collections.abc import Callable, Hashable
 from datetime import date, datetime, time
 from decimal import Decimal
-from enum import Enum
 from functools import cache
 from math import isfinite
 from typing import Any
@@ -50,8 +49,8 @@ def enum_reader(type_: GraphQLEnumType) -> Read:
     definition = type_.extensions.get("strawberry-definition")
     if not isinstance(definition, StrawberryEnumDefinition):
         raise NotPlain
-    members: type[Enum] = definition.wrapped_cls
-    names = {member: type_.coerce_output_value(member) for member in members}
+    members: Any = definition.wrapped_cls
+    names: dict[Any, str] = {member: type_.coerce_output_value(member) for member in members}
 
     def read(value: Any) -> str:
         if type(value) is not members:
@@ -70,7 +69,8 @@ def _custom_scalar_reader(type_: GraphQLScalarType) -> Read:
     coerce = type_.coerce_output_value
 
     def read(value: Any) -> Any:
-        if not _is_plain_class(type(value)):
+        kind: Any = type(value)
+        if not _is_plain_class(kind):
             raise NotPlain
         coerced = coerce(value)
         if coerced is None or coerced is Undefined:

@@ -1,17 +1,17 @@
 """GraphQL face of vulnerabilities: shapes and wiring only; the lists are `hub.vulnerabilities`'."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Self
 
 import strawberry
 
 from hub.fleet.queries import agent_id_of
-from hub.paging import Page
 from hub.principal import Permission
 from hub.severity import Severity
 from hub.vulnerabilities.queries import (
     KERNEL_CVES,
     OS_CVES,
+    AdvisedPage,
     KernelCve,
     PackageCve,
     kernel_cves_page,
@@ -46,12 +46,32 @@ class KernelCveType:
     )
     kernels: list[str] = leaf(EgressClass.VULNERABILITY, "Affected kernels that run: the first 5.")
     fixed_in: list[str] = leaf(EgressClass.VULNERABILITY, "Versions with the fix: the first 5.")
+    risk: float = leaf(
+        EgressClass.VULNERABILITY,
+        "Urgency, 0 to 10, from CVSS, EPSS, known exploitation, public exposure and age.",
+    )
+    risk_reasons: list[str] = leaf(EgressClass.VULNERABILITY, "What the risk is made of.")
+    epss: float | None = leaf(
+        EgressClass.VULNERABILITY, "Probability of exploitation in 30 days; null when unknown."
+    )
+    exploited_since: date | None = leaf(
+        EgressClass.VULNERABILITY, "When CISA listed it as exploited; null when it is not listed."
+    )
+    exposed_hosts: int = leaf(
+        EgressClass.COUNT, "How many of the hosts listen on a public address."
+    )
     known_since: datetime = leaf(EgressClass.TIME, "When it was first seen in the fleet.")
 
     @classmethod
-    def of(cls, row: KernelCve) -> Self:
+    def of(cls, row: KernelCve, *, now: datetime) -> Self:
         """Shape one row."""
+        risk = row.risk(now=now)
         return cls(
+            risk=risk.score,
+            risk_reasons=list(risk.reasons),
+            epss=row.epss,
+            exploited_since=row.exploited_since,
+            exposed_hosts=row.exposed_hosts,
             id=row.advisory_id,
             aliases=list(row.aliases),
             summary=row.summary,
@@ -71,14 +91,18 @@ class KernelCveConnection:
 
     total_count: int = leaf(EgressClass.COUNT, "How many match the filter in all.")
     nodes: list[KernelCveType] = part("The vulnerabilities of this page.")
+    advisories_as_of: datetime | None = leaf(
+        EgressClass.TIME, "When the oldest source of advisories was last checked; null for never."
+    )
     page_info: PageInfo = part("Where the page ends.")
 
     @classmethod
-    def of(cls, page: Page[KernelCve]) -> Self:
+    def of(cls, page: AdvisedPage[KernelCve], *, now: datetime) -> Self:
         """Shape one page."""
         return cls(
             total_count=page.total or 0,
-            nodes=[KernelCveType.of(row) for row in page.rows],
+            nodes=[KernelCveType.of(row, now=now) for row in page.rows],
+            advisories_as_of=page.advisories_as_of,
             page_info=PageInfo(
                 has_next_page=page.has_next,
                 end_cursor=KERNEL_CVES.cursor_at(page.rows[-1]) if page.has_next else None,
@@ -107,12 +131,32 @@ class OsCveType:
     )
     affected_hosts: int = leaf(EgressClass.COUNT, "How many hosts have it.")
     first_hosts: list[str] = leaf(EgressClass.HOST_IDENTITY, "The first 3 of them by name.")
+    risk: float = leaf(
+        EgressClass.VULNERABILITY,
+        "Urgency, 0 to 10, from CVSS, EPSS, known exploitation, public exposure and age.",
+    )
+    risk_reasons: list[str] = leaf(EgressClass.VULNERABILITY, "What the risk is made of.")
+    epss: float | None = leaf(
+        EgressClass.VULNERABILITY, "Probability of exploitation in 30 days; null when unknown."
+    )
+    exploited_since: date | None = leaf(
+        EgressClass.VULNERABILITY, "When CISA listed it as exploited; null when it is not listed."
+    )
+    exposed_hosts: int = leaf(
+        EgressClass.COUNT, "How many of the hosts listen on a public address."
+    )
     known_since: datetime = leaf(EgressClass.TIME, "When it was first seen in the fleet.")
 
     @classmethod
-    def of(cls, row: PackageCve) -> Self:
+    def of(cls, row: PackageCve, *, now: datetime) -> Self:
         """Shape one row."""
+        risk = row.risk(now=now)
         return cls(
+            risk=risk.score,
+            risk_reasons=list(risk.reasons),
+            epss=row.epss,
+            exploited_since=row.exploited_since,
+            exposed_hosts=row.exposed_hosts,
             id=row.advisory_id,
             aliases=list(row.aliases),
             summary=row.summary,
@@ -134,14 +178,18 @@ class OsCveConnection:
 
     total_count: int = leaf(EgressClass.COUNT, "How many match the filter in all.")
     nodes: list[OsCveType] = part("The vulnerabilities of this page.")
+    advisories_as_of: datetime | None = leaf(
+        EgressClass.TIME, "When the oldest source of advisories was last checked; null for never."
+    )
     page_info: PageInfo = part("Where the page ends.")
 
     @classmethod
-    def of(cls, page: Page[PackageCve]) -> Self:
+    def of(cls, page: AdvisedPage[PackageCve], *, now: datetime) -> Self:
         """Shape one page."""
         return cls(
             total_count=page.total or 0,
-            nodes=[OsCveType.of(row) for row in page.rows],
+            nodes=[OsCveType.of(row, now=now) for row in page.rows],
+            advisories_as_of=page.advisories_as_of,
             page_info=PageInfo(
                 has_next_page=page.has_next,
                 end_cursor=OS_CVES.cursor_at(page.rows[-1]) if page.has_next else None,
@@ -172,7 +220,7 @@ class VulnerabilityQuery:
         page = await work.run(
             kernel_cves_page, severity=severity, agent_id=agent_id, first=first, after=after
         )
-        return KernelCveConnection.of(page)
+        return KernelCveConnection.of(page, now=info.context.now)
 
     @guarded(
         Permission.VULNERABILITIES_READ,
@@ -201,4 +249,4 @@ class VulnerabilityQuery:
             first=first,
             after=after,
         )
-        return OsCveConnection.of(page)
+        return OsCveConnection.of(page, now=info.context.now)

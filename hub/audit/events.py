@@ -47,9 +47,13 @@ class EventType(StrEnum):
     SIGNED_OUT = "signed_out"
     SIGNED_OUT_EVERYWHERE = "signed_out_everywhere"
     SIGN_IN_FAILED = "sign_in_failed"
+    SLA_MAINTENANCE_DECLARED = "sla_maintenance_declared"
+    SLA_MAINTENANCE_WITHDRAWN = "sla_maintenance_withdrawn"
+    SLA_SETTINGS_CHANGED = "sla_settings_changed"
     TENANT_CREATED = "tenant_created"
     TOTP_ENROLLED = "totp_enrolled"
     TOTP_REMOVED = "totp_removed"
+    TRUST_WEIGHTS_CHANGED = "trust_weights_changed"
     USER_ADDED = "user_added"
 
 

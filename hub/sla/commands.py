@@ -93,8 +93,8 @@ async def record_observations(
             [(one.target_id, one.at, one.good_seconds, one.bad_seconds) for one in batch],
         )
         statement = postgresql.insert(_OBSERVATIONS).from_select(
-            ["tenant_id", *_OBSERVATION_TYPES],
-            select(literal(tenant_id, Uuid), *told.c),
+            ["tenant_id", *_OBSERVATION_TYPES, "excluded_share"],
+            select(literal(tenant_id, Uuid), *told.c, literal(0.0)),
             include_defaults=False,
         )
         upsert = statement.on_conflict_do_update(

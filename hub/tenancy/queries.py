@@ -41,6 +41,8 @@ class TenantMembership:
     claude_may_read: bool
     claude_may_acknowledge: bool
     strict_residency: bool
+    stay_connected: bool = False
+    stay_connected_days: int = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,8 @@ async def memberships_of(session: AsyncSession, *, user_id: UUID) -> list[Tenant
             col(Tenant.claude_may_read),
             col(Tenant.claude_may_acknowledge),
             col(Tenant.strict_residency),
+            col(Tenant.stay_connected),
+            col(Tenant.stay_connected_days),
         )
         .join(Membership, col(Membership.tenant_id) == col(Tenant.id))
         .where(col(Membership.user_id) == user_id)

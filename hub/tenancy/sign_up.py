@@ -8,6 +8,7 @@ import re
 import secrets
 from dataclasses import asdict, dataclass
 from typing import Self
+from uuid import UUID
 
 import orjson
 from sqlalchemy import update
@@ -59,7 +60,7 @@ class NewOwner:
     """The account that was made."""
 
     user: User
-    slug: str
+    tenant_id: UUID
 
 
 def organisation_name(text: str) -> str:
@@ -103,7 +104,7 @@ async def create_account(
         request_id=request_id,
     )
     await append_events(session, tenant_id=tenant.id, events=[event])
-    return NewOwner(user, slug)
+    return NewOwner(user, tenant.id)
 
 
 def _stem(name: str) -> str:

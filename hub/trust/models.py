@@ -106,8 +106,12 @@ class TrustProblem(SQLModel, table=True):
     medium: int = 0
     high: int = 0
     critical: int = 0
-    # Subjects with a word about this key that the source gave no info signal about.
-    lone: int = 0
+    # Those of them that the source gave no info signal about, and those that had it.
+    lone_low: int = 0
+    lone_medium: int = 0
+    lone_high: int = 0
+    lone_critical: int = 0
+    lone_resolved: int = 0
 
 
 class TrustSource(SQLModel, table=True):
@@ -120,6 +124,7 @@ class TrustSource(SQLModel, table=True):
     source: str = Field(max_length=64, primary_key=True)
     looked_at: int = 0  # subjects with an info signal of this source
     words: int = 0  # the component has data as long as there is one
+    is_collected: bool = False  # by the hub itself, and by nobody else
 
 
 class TrustState(SQLModel, table=True):

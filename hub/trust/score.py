@@ -4,8 +4,8 @@ The newest word about each (source, subject, key) of the last 30 days counts: it
 severity is low or worse and it is not resolved. README.md gives the formula with its reasons; in
 short, for a problem (source, key), with the weights of its severities:
 
-    cost of a problem  = sum of weights over the subjects that have it
-                         / subjects about which the source can tell
+    cost of a problem  = weight of its severity x share of the subjects that have it,
+                         among those for which the source can tell
     cost of a source   = sum over its problems, linear up to 60, bounded by 80
     component          = 100 - sum over its sources, at least 0
     total              = mean of the components with data, by their weights
@@ -195,30 +195,58 @@ def _gain(raws: Mapping[SourceKey, float], cost: Cost) -> float:
     return component_score(without.values()) - component_score(raws.values())
 
 
+def problem_cost(
+    affected: Mapping[Severity, int], lone: Mapping[Severity, int], looked_at: int
+) -> float:
+    """Return the weights of a problem's severities, each step by the share that reached it.
+
+    The source can tell about the subjects that it looked at, those whose problem it saw resolved,
+    and those that reached the step. A mild case says nothing about the severe ones: else one more
+    mild case would raise the score.
+    """
+    cost = counted = 0.0
+    for severity, weight in SEVERITY_WEIGHTS.items():
+        reached = _at_least(affected, severity)
+        if severity is not Severity.INFO and reached:
+            tellable = looked_at + lone.get(Severity.INFO, 0) + _at_least(lone, severity)
+            cost += (weight - counted) * reached / tellable
+        counted = weight
+    return cost
+
+
+def _at_least(counts: Mapping[Severity, int], severity: Severity) -> int:
+    return sum(count for one, count in counts.items() if one.rank >= severity.rank)
+
+
 def _costs(words: Sequence[Word]) -> list[Cost]:
     tally = Tally.of(words)
-    title_of = {(word.component, word.source, word.key): word.title for word in words if word.is_bad}
-    by_problem: dict[ProblemKey, dict[Severity, int]] = defaultdict(dict)
-    for (problem, severity), count in tally.affected.items():
-        by_problem[problem][severity] = count
-    found = []
-    for problem in sorted(by_problem):
-        component, source, key = problem
-        counts = by_problem[problem]
-        tellable = tally.looked_at[component, source] + tally.lone[problem]
-        found.append(
-            Cost(
-                component=component,
-                source=source,
-                key=key,
-                title=title_of[problem],
-                severity=max(counts, key=lambda severity: severity.rank),
-                affected=sum(counts.values()),
-                cost=sum(SEVERITY_WEIGHTS[one] * count for one, count in sorted(counts.items()))
-                / tellable,
-            )
+    title_of = {
+        (word.component, word.source, word.key): word.title for word in words if word.is_bad
+    }
+    affected, lone = _by_problem(tally.affected), _by_problem(tally.lone)
+    return [
+        Cost(
+            component=problem[0],
+            source=problem[1],
+            key=problem[2],
+            title=title_of[problem],
+            severity=max(affected[problem], key=lambda severity: severity.rank),
+            affected=sum(affected[problem].values()),
+            cost=problem_cost(
+                affected[problem], lone.get(problem, {}), tally.looked_at[problem[0], problem[1]]
+            ),
         )
-    return found
+        for problem in sorted(affected)
+    ]
+
+
+def _by_problem(
+    counts: Mapping[tuple[ProblemKey, Severity], int],
+) -> dict[ProblemKey, dict[Severity, int]]:
+    by_problem: dict[ProblemKey, dict[Severity, int]] = defaultdict(dict)
+    for (problem, severity), count in counts.items():
+        by_problem[problem][severity] = count
+    return by_problem
 
 
 def _contributor(cost: Cost, points: float, bad: Sequence[Word]) -> Contributor:

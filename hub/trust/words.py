@@ -50,6 +50,11 @@ class Word:
         return not self.is_resolved and self.severity is not Severity.INFO
 
     @property
+    def counts_as(self) -> Severity:
+        """The severity that it has for the score: info when it is resolved."""
+        return self.severity if self.is_bad else Severity.INFO
+
+    @property
     def began_at(self) -> datetime:
         """When what it says began."""
         return self.since or self.observed_at
@@ -71,21 +76,25 @@ class Tally:
         self.words: Counter[SourceKey] = Counter()
         self.looked_at: Counter[SourceKey] = Counter()
         self.affected: Counter[tuple[ProblemKey, Severity]] = Counter()
-        self.lone: Counter[ProblemKey] = Counter()
+        # Those of them that the source gave no info signal about; `info` counts the resolved.
+        self.lone: Counter[tuple[ProblemKey, Severity]] = Counter()
 
     @classmethod
     def of(cls, words: Iterable[Word]) -> Self:
-        """Add up any words; those of one subject must be complete."""
+        """Add up these words."""
+        tally = cls()
+        tally.add_words(words)
+        return tally
+
+    def add_words(self, words: Iterable[Word], *, times: int = 1) -> None:
+        """Add all words that sources said about their subjects; `times=-1` takes them away."""
         by_subject: dict[tuple[TrustComponent, str, str], list[Word]] = defaultdict(list)
         for word in words:
             by_subject[word.component, word.source, word.subject].append(word)
-        tally = cls()
         for said in by_subject.values():
-            tally.add_subject(said)
-        return tally
+            self._add_subject(said, times)
 
-    def add_subject(self, words: list[Word], *, times: int = 1) -> None:
-        """Add what one source says about one subject; `times=-1` takes it away again."""
+    def _add_subject(self, words: list[Word], times: int) -> None:
         source: SourceKey = (words[0].component, words[0].source)
         is_looked_at = any(word.severity is Severity.INFO for word in words)
         self.words[source] += times * len(words)
@@ -96,13 +105,12 @@ class Tally:
             if word.is_bad:
                 self.affected[problem, word.severity] += times
             if not is_looked_at:
-                self.lone[problem] += times
+                self.lone[problem, word.counts_as] += times
 
 
 def digest_of(word: Word) -> int:
     """Return the word's part of the inputs' digest: all that the score depends on, no clock."""
-    severity = word.severity if word.is_bad else Severity.INFO
-    said = [word.component.value, word.source, word.subject, word.key, severity.value]
+    said = [word.component.value, word.source, word.subject, word.key, word.counts_as.value]
     return int.from_bytes(hashlib.sha256(orjson.dumps(said)).digest())
 
 

@@ -104,7 +104,9 @@ async def _linked(session: AsyncSession, names: set[str]) -> list[Member]:
                 col(Advisory.group_id),
             ).where(or_(col(Advisory.id) == any_(array), col(Advisory.aliases).overlap(array)))
         )
-        fresh = [Member(row[0], tuple(row[1]), row[2], row[3]) for row in rows if row[0] not in found]
+        fresh = [
+            Member(row[0], tuple(row[1]), row[2], row[3]) for row in rows if row[0] not in found
+        ]
         found |= {member.id: member for member in fresh}
         frontier = {name for member in fresh for name in (member.id, *member.aliases)} - names
         names |= frontier

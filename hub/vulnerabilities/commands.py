@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, CursorResult, Text, Uuid, bindparam, case, func, update
+from sqlalchemy import ARRAY, Text, Uuid, bindparam, case, func, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -13,10 +13,20 @@ from sqlmodel import col
 from hub.errors import InvalidInput
 from hub.severity import Severity
 from hub.vulnerabilities.models import Advisory, Finding, FindingKind, FindingState
+from hub.vulnerabilities.summaries import UNFIXED, SummaryKey, refresh_summaries
 
 _ADVISORIES = Advisory.__table__  # type: ignore[attr-defined]
+__all__ = [
+    "UNFIXED",
+    "AdvisoryRecord",
+    "FindingIdentity",
+    "FindingRecord",
+    "mark_fixed",
+    "record_findings",
+    "store_advisories",
+]
+
 _FINDINGS = Finding.__table__  # type: ignore[attr-defined]
-UNFIXED = (FindingState.OPEN, FindingState.REBOOT_PENDING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +128,11 @@ async def record_findings(
         where=new.last_seen_at >= func.greatest(known.last_seen_at, known.fixed_at),
     )
     await session.execute(upsert, [_finding_row(tenant_id, finding) for finding in findings])
+    keys = {
+        SummaryKey.of(one.kind, one.advisory_id, one.package_name, one.ecosystem)
+        for one in findings
+    }
+    await refresh_summaries(session, tenant_id=tenant_id, keys=keys)
 
 
 async def mark_fixed(
@@ -141,10 +156,19 @@ async def mark_fixed(
             col(Finding.package_name) == closed.c.package_name,
             col(Finding.state) != FindingState.FIXED,
         )
+        .returning(
+            _FINDINGS.c.tenant_id,
+            _FINDINGS.c.kind,
+            _FINDINGS.c.advisory_id,
+            _FINDINGS.c.package_name,
+            _FINDINGS.c.ecosystem,
+        )
     )
-    result = await session.execute(statement)
-    assert isinstance(result, CursorResult)  # noqa: S101 - what an UPDATE returns
-    return result.rowcount
+    rows = (await session.execute(statement)).all()
+    if rows:
+        keys = {SummaryKey.of(*row[1:]) for row in rows}
+        await refresh_summaries(session, tenant_id=rows[0][0], keys=keys)
+    return len(rows)
 
 
 def _advisory_row(record: AdvisoryRecord) -> dict[str, object]:

@@ -71,13 +71,11 @@ class Hosts:
         return conditions
 
 
-async def fan_out(
-    session: AsyncSession, *, tenant_id: UUID, hosts: Hosts, at: datetime
-) -> int:
+async def fan_out(session: AsyncSession, *, tenant_id: UUID, hosts: Hosts, at: datetime) -> int:
     """Bring findings in scope up to date with the matches; return how many changed."""
     opened = (await session.execute(_open(tenant_id, hosts, at))).all()
     closed = (await session.execute(_close(hosts, at))).all()
-    keys = {SummaryKey(*row) for row in (*opened, *closed)}
+    keys = {SummaryKey.of(*row) for row in (*opened, *closed)}
     if keys:
         everything = hosts.agents is None and hosts.groups is None
         await refresh_summaries(session, tenant_id=tenant_id, keys=None if everything else keys)
@@ -130,12 +128,15 @@ def _kernels(hosts: Hosts) -> Select[Any]:
             k.kernel_release.label("installed_version"),
             m.fixed_version,
             m.severity,
-            case(
-                (waits, FindingState.REBOOT_PENDING.value), else_=FindingState.OPEN.value
-            ).label("state"),
+            case((waits, FindingState.REBOOT_PENDING.value), else_=FindingState.OPEN.value).label(
+                "state"
+            ),
         )
         .select_from(_MATCHES)
-        .join(_INVENTORIES, (k.tenant_id == m.tenant_id) & (k.running_kernel_id == m.package_version_id))
+        .join(
+            _INVENTORIES,
+            (k.tenant_id == m.tenant_id) & (k.running_kernel_id == m.package_version_id),
+        )
         .join(_VERSIONS, (v.tenant_id == m.tenant_id) & (v.id == m.package_version_id))
         .where(m.kind == FindingKind.KERNEL, *hosts.on(k.agent_id, m.advisory_id))
     )

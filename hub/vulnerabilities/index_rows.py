@@ -16,6 +16,7 @@ from hub.vulnerabilities.versions.encoding import InvalidVersion
 from hub.vulnerabilities.versions.orders import Order, byte_key
 
 GIT_ONLY = "only commits are named, and which versions hold them is not known here"
+AFTER_ALL_KEYS = b"\xff\xff\xff\xff"  # longer numbers than any version may have
 NO_VERSIONS = "the record names no versions"
 
 
@@ -29,9 +30,9 @@ class IndexRow:
     is_exact: bool = False  # the keys decide, and nothing else has to be asked
     lower_key: bytes | None = None
     upper_key: bytes | None = None
-    includes_upper: bool = False
     introduced: str | None = None
     ends_at: str | None = None
+    includes_end: bool = False
     fixed: str | None = None
     versions: tuple[str, ...] = ()
     problem: str | None = None
@@ -40,7 +41,7 @@ class IndexRow:
     @property
     def interval(self) -> Interval:
         """The row's interval; without meaning where versions are listed."""
-        return Interval(self.introduced, self.ends_at, self.includes_upper, self.fixed)
+        return Interval(self.introduced, self.ends_at, self.includes_end, self.fixed)
 
 
 def index_rows(document: Document) -> list[IndexRow]:
@@ -106,11 +107,11 @@ def _row(
         name=name,
         is_binary=is_binary,
         is_exact=order.has_byte_keys,
-        lower_key=_key(order, interval.introduced),
-        upper_key=_key(order, interval.end),
-        includes_upper=interval.includes_end,
+        lower_key=_lower_key(order, interval),
+        upper_key=_upper_key(order, interval),
         introduced=interval.introduced,
         ends_at=interval.end,
+        includes_end=interval.includes_end,
         fixed=interval.fixed,
         severity=severity,
     )
@@ -134,8 +135,23 @@ def _binary_rows(
             continue
 
 
-def _key(order: Order, version: str | None) -> bytes | None:
-    return None if version is None else byte_key(order, version)
+def _lower_key(order: Order, interval: Interval) -> bytes | None:
+    if not order.has_byte_keys:
+        return None
+    return b"" if interval.introduced is None else byte_key(order, interval.introduced)
+
+
+def _upper_key(order: Order, interval: Interval) -> bytes | None:
+    """Return what every version of the interval is below.
+
+    Nothing lies between a key and the same key with a zero byte, so that is "up to and including".
+    """
+    if not order.has_byte_keys:
+        return None
+    if interval.end is None:
+        return AFTER_ALL_KEYS
+    key = byte_key(order, interval.end)
+    return key + b"\x00" if key is not None and interval.includes_end else key
 
 
 def _is_covered(order: Order, version: str, intervals: list[Interval]) -> bool:
@@ -143,5 +159,3 @@ def _is_covered(order: Order, version: str, intervals: list[Interval]) -> bool:
         return any(interval.holds(order, version) for interval in intervals)
     except InvalidVersion:
         return False
-
-

@@ -125,4 +125,9 @@ async def _index(session: AsyncSession, documents: Sequence[Document]) -> None:
 
 def _range_row(advisory_id: str, position: int, row: IndexRow) -> dict[str, object]:
     fields = {name: getattr(row, name) for name in IndexRow.__dataclass_fields__}
-    return {**fields, "versions": list(row.versions), "advisory_id": advisory_id, "position": position}
+    return {
+        **fields,
+        "versions": list(row.versions),
+        "advisory_id": advisory_id,
+        "position": position,
+    }

@@ -46,9 +46,7 @@ async def take_inventory(
     if await _is_known(session, agent_id, digest, now):
         await _see_again(session, agent_id, now)
         return False
-    await replace_inventory(
-        session, tenant_id=tenant_id, agent_id=agent_id, packages=installed
-    )
+    await replace_inventory(session, tenant_id=tenant_id, agent_id=agent_id, packages=installed)
     await _note(session, tenant_id, agent_id, digest, release, now)
     await _set_kernels(session, tenant_id, agent_id, release, installed)
     await match_fresh_versions(session, tenant_id=tenant_id)

@@ -123,9 +123,7 @@ def _is_signature(image: InstalledPackage) -> bool:
     return image.source_name.startswith("linux-signed")
 
 
-def _alpine_before_upgrade(
-    release: str, images: list[InstalledPackage]
-) -> InstalledPackage | None:
+def _alpine_before_upgrade(release: str, images: list[InstalledPackage]) -> InstalledPackage | None:
     """Return the kernel that apk has replaced on disk while it still runs."""
     found = _ALPINE_RELEASE.fullmatch(release)
     if found is None:
@@ -160,5 +158,3 @@ def _newest(running: InstalledPackage, images: list[InstalledPackage]) -> Instal
 def kernel_name(package: InstalledPackage) -> str:
     """Return what the kernel is called in findings: its source package."""
     return as_kernel_source(package).source_name or package.name
-
-

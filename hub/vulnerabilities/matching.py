@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Select,
     Text,
     Uuid,
@@ -81,7 +82,7 @@ class _Question(NamedTuple):
     range_problem: str | None
     introduced: str | None
     ends_at: str | None
-    includes_upper: bool
+    includes_end: bool
     fixed: str | None
     versions: Sequence[str]
 
@@ -134,7 +135,7 @@ def _answer(question: _Question) -> Decision:
     if question.subject_problem is not None:
         return Decision(Verdict.UNDECIDED, reason=f"the version: {question.subject_problem}")
     interval = Interval(
-        question.introduced, question.ends_at, question.includes_upper, question.fixed
+        question.introduced, question.ends_at, question.includes_end, question.fixed
     )
     return decide(order, question.version, intervals=[interval], versions=())
 
@@ -142,17 +143,6 @@ def _answer(question: _Question) -> Decision:
 def _met() -> ColumnElement[bool]:
     s, r = _SUBJECTS.c, _RANGES.c
     return (r.ecosystem == s.ecosystem) & (r.name == s.name) & (r.is_binary == s.is_binary)
-
-
-def _may_hold() -> ColumnElement[bool]:
-    """Return whether the version lies between the row's keys, as far as there are keys."""
-    s, r = _SUBJECTS.c, _RANGES.c
-    below = or_(
-        r.upper_key.is_(None),
-        s.version_key < r.upper_key,
-        r.includes_upper & (s.version_key == r.upper_key),
-    )
-    return or_(r.lower_key.is_(None), r.lower_key <= s.version_key) & below
 
 
 def _pairs(*columns: Any, scope: Scope) -> Select[Any]:
@@ -185,7 +175,7 @@ def _severity() -> ColumnElement[str]:
     return cast(func.coalesce(_RANGES.c.severity, _ADVISORIES.c.severity), Text)
 
 
-def _questions(scope: Scope) -> Select[Any]:
+def _questions(scope: Scope) -> CompoundSelect[Any]:
     s, r = _SUBJECTS.c, _RANGES.c
     statement = _pairs(
         s.package_version_id,
@@ -198,12 +188,16 @@ def _questions(scope: Scope) -> Select[Any]:
         r.problem,
         r.introduced,
         r.ends_at,
-        r.includes_upper,
+        r.includes_end,
         r.fixed,
         r.versions,
         scope=scope,
     )
-    return statement.where(or_(~r.is_exact, s.version_key.is_(None)))
+    # Two parts, each with an index of its own.
+    return union_all(
+        statement.where(~r.is_exact),
+        statement.where(r.is_exact, s.version_key.is_(None)),
+    )
 
 
 def _exact(scope: Scope) -> Select[Any]:
@@ -215,16 +209,14 @@ def _exact(scope: Scope) -> Select[Any]:
         _severity().label("severity"),
         r.fixed.label("fixed_version"),
         scope=scope,
-    ).where(r.is_exact, s.version_key.is_not(None), _may_hold())
+    ).where(r.is_exact, r.lower_key <= s.version_key, s.version_key < r.upper_key)
 
 
 def _replace_matches(tenant_id: UUID, scope: Scope, answers: _Answers) -> Select[Any]:
     """Return the statement that stores what is found and drops what is found no more."""
     told = array_rows("told", _FOUND_TYPES, answers.affected.values())
     both = union_all(_exact(scope), select(*(told.c[name] for name in _FOUND))).subquery("both")
-    worst = case(
-        {"critical": 4, "high": 3, "medium": 2, "low": 1}, value=both.c.severity, else_=0
-    )
+    worst = case({"critical": 4, "high": 3, "medium": 2, "low": 1}, value=both.c.severity, else_=0)
     found = (
         select(*(both.c[name] for name in _FOUND))
         .ext(distinct_on(both.c.package_version_id, both.c.advisory_id))

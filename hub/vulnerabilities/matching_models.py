@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Index, LargeBinary, Text
+from sqlalchemy import Index, LargeBinary, Text, text
 from sqlmodel import Field, SQLModel
 
 from hub.columns import (
@@ -23,8 +23,15 @@ class AdvisoryRange(SQLModel, table=True):
 
     __tablename__ = "advisory_ranges"
     __table_args__ = (
-        # Serves matching: everything that is said of a package.
-        Index("ix_advisory_ranges_package", "ecosystem", "name"),
+        # Serves matching: of what is said of a package, only what ends after its version is read.
+        Index("ix_advisory_ranges_package", "ecosystem", "name", "upper_key"),
+        # Serves what bytes do not decide.
+        Index(
+            "ix_advisory_ranges_inexact",
+            "ecosystem",
+            "name",
+            postgresql_where=text("NOT is_exact"),
+        ),
     )
 
     advisory_id: str = Field(
@@ -34,12 +41,12 @@ class AdvisoryRange(SQLModel, table=True):
     ecosystem: str = Field(max_length=128)
     name: str = Field(max_length=256)
     is_binary: bool = False  # a binary that is listed beside its source
-    is_exact: bool = False  # the keys decide; otherwise they only narrow down
-    lower_key: bytes | None = Field(default=None, sa_type=LargeBinary)  # null: the beginning
-    upper_key: bytes | None = Field(default=None, sa_type=LargeBinary)  # null: no end
-    includes_upper: bool = False
-    introduced: str | None = Field(default=None, max_length=256)
-    ends_at: str | None = Field(default=None, max_length=256)
+    is_exact: bool = False  # the keys decide: lower_key <= version < upper_key
+    lower_key: bytes | None = Field(default=None, sa_type=LargeBinary)
+    upper_key: bytes | None = Field(default=None, sa_type=LargeBinary)
+    introduced: str | None = Field(default=None, max_length=256)  # null: from the beginning
+    ends_at: str | None = Field(default=None, max_length=256)  # null: no end
+    includes_end: bool = False
     fixed: str | None = Field(default=None, max_length=256)
     versions: list[str] = text_list()
     problem: str | None = Field(default=None, sa_type=Text)  # why it cannot be decided
@@ -54,6 +61,11 @@ class PackageSubject(SQLModel, table=True):
         tenant_reference("package_version_id", "package_versions"),
         # Serves a new advisory: which of the fleet's packages it names.
         Index("ix_package_subjects_name", "tenant_id", "ecosystem", "name"),
+        Index(
+            "ix_package_subjects_unplaced",
+            "tenant_id",
+            postgresql_where=text("version_key IS NULL"),
+        ),
     )
 
     tenant_id: UUID = tenant_key()

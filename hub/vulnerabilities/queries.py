@@ -1,14 +1,17 @@
 """Reads of vulnerabilities: findings grouped by what is vulnerable. Each is one SQL statement.
 
-Both lists group the unfixed findings of the fleet, worst severity first; the tie-break is the
+Both lists show the unfixed findings of the fleet, worst severity first; the tie-break is the
 advisory's id, newest first, and it is what pages continue from. The number of hosts is not part of
 the order: it changes between two pages, and a host that reports would make rows skip.
+
+The fleet's lists are read from summaries, which cost the same in a large fleet as in a small one;
+one agent's list is grouped from its own findings.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -29,50 +32,71 @@ from sqlmodel import col
 
 from hub.columns import enum_by_value
 from hub.fleet.models import Agent
-from hub.paging import Page, check_page_size, counted_page, decode_cursor, encode_cursor
+from hub.paging import Page, check_page_size, decode_cursor, encode_cursor
 from hub.severity import Severity, severity_of
-from hub.vulnerabilities.commands import UNFIXED
+from hub.vulnerabilities.matching_models import AgentInventory, FeedState, VulnerabilitySummary
 from hub.vulnerabilities.models import Advisory, Finding, FindingKind, FindingState
+from hub.vulnerabilities.risk import Circumstances, Risk, assess_risk
+from hub.vulnerabilities.summaries import MAX_HOSTS, MAX_VERSIONS, UNFIXED
 
 MAX_SUMMARY = 200
-MAX_VERSIONS = 5
-MAX_HOSTS = 3
-_RANK = func.max(col(Finding.severity_rank))
-_HOSTS = func.count(distinct(col(Finding.agent_id)))
+_SUMMARY = VulnerabilitySummary.__table__.c  # type: ignore[attr-defined]
 
 
-@dataclass(frozen=True, slots=True)
-class KernelCve:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cve:
+    """What both lists say of an advisory."""
+
+    advisory_id: str
+    aliases: Sequence[str]
+    summary: str
+    cvss_score: float | None
+    severity: Severity
+    affected_hosts: int
+    fixed_versions: Sequence[str]
+    known_since: datetime
+    epss: float | None = None
+    exploited_since: date | None = None
+    exposed_hosts: int = 0
+
+    def risk(self, *, now: datetime) -> Risk:
+        """Return how urgent it is."""
+        return assess_risk(
+            Circumstances(
+                severity=self.severity,
+                cvss=self.cvss_score,
+                epss=self.epss,
+                exploited_since=self.exploited_since,
+                exposed_hosts=self.exposed_hosts,
+                known_since=self.known_since,
+            ),
+            now=now,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelCve(_Cve):
     """One advisory that hits running kernels."""
 
-    advisory_id: str
-    aliases: Sequence[str]
-    summary: str
-    cvss_score: float | None
-    severity: Severity
-    affected_hosts: int
     reboot_pending_hosts: int
     kernels: Sequence[str]
-    fixed_versions: Sequence[str]
-    known_since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageCve(_Cve):
+    """One advisory that hits one installed package."""
+
+    package_name: str
+    ecosystem: str
+    installed_versions: Sequence[str]
+    first_hosts: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
-class PackageCve:
-    """One advisory that hits one installed package."""
+class AdvisedPage[Row](Page[Row]):
+    """A page with how fresh the advisories are: the oldest source's last check; None for never."""
 
-    advisory_id: str
-    aliases: Sequence[str]
-    summary: str
-    cvss_score: float | None
-    package_name: str
-    ecosystem: str
-    severity: Severity
-    installed_versions: Sequence[str]
-    fixed_versions: Sequence[str]
-    affected_hosts: int
-    first_hosts: Sequence[str]
-    known_since: datetime
+    advisories_as_of: datetime | None = None
 
 
 class KERNEL_CVES:  # noqa: N801 - reads as the list it names, like ALERTS
@@ -106,31 +130,17 @@ async def kernel_cves_page(
     agent_id: UUID | None = None,
     first: int,
     after: str | None = None,
-) -> Page[KernelCve]:
+) -> AdvisedPage[KernelCve]:
     """Return unfixed kernel vulnerabilities with the hosts they affect, worst first.
 
     `severity` is the worst that the advisory has on any of the hosts asked about.
     """
     check_page_size(first)
-    pending = case((col(Finding.state) == FindingState.REBOOT_PENDING, col(Finding.agent_id)))
-    groups = (
-        select(
-            col(Finding.advisory_id),
-            _RANK.label("rank"),
-            _HOSTS.label("affected_hosts"),
-            func.count(distinct(pending)).label("reboot_pending_hosts"),
-            _distinct_sorted(col(Finding.installed_version), MAX_VERSIONS).label("kernels"),
-            _distinct_sorted(col(Finding.fixed_version), MAX_VERSIONS).label("fixed_versions"),
-            func.min(col(Finding.first_seen_at)).label("known_since"),
-        )
-        .where(*_unfixed(FindingKind.KERNEL, agent_id))
-        .group_by(col(Finding.advisory_id))
-        .having(*_of_severity(severity))
-    )
+    groups = _groups(FindingKind.KERNEL, ("advisory_id",), severity, agent_id)
     key = decode_cursor(KERNEL_CVES.name, after, int, str) if after is not None else None
     statement = _page_of(groups, identity=("advisory_id",), key=key, first=first)
     rows = (await session.execute(statement)).mappings().all()
-    return counted_page(KernelCve, rows, first=first)
+    return _page(KernelCve, rows, first=first, rename={"installed_versions": "kernels"})
 
 
 async def os_cves_page(
@@ -142,88 +152,170 @@ async def os_cves_page(
     agent_id: UUID | None = None,
     first: int,
     after: str | None = None,
-) -> Page[PackageCve]:
+) -> AdvisedPage[PackageCve]:
     """Return unfixed package vulnerabilities with the hosts they affect, worst first.
 
     `ecosystem` is a family such as `npm` or `debian`, which holds `Debian:12`, or one release.
     """
     check_page_size(first)
-    filters = _unfixed(FindingKind.PACKAGE, agent_id)
+    identity = ("advisory_id", "package_name", "ecosystem")
+    groups = _groups(FindingKind.PACKAGE, identity, severity, agent_id)
     if ecosystem is not None:
-        filters.append(_is_in_ecosystem(ecosystem))
+        groups = groups.where(_is_in_ecosystem(groups.selected_columns["ecosystem"], ecosystem))
     if package is not None:
-        filters.append(func.lower(col(Finding.package_name)) == package.strip().lower())
-    identity = (col(Finding.advisory_id), col(Finding.package_name), col(Finding.ecosystem))
+        name = func.lower(groups.selected_columns["package_name"])
+        groups = groups.where(name == package.strip().lower())
+    key = decode_cursor(OS_CVES.name, after, int, str, str, str) if after is not None else None
+    statement = _page_of(groups, identity=identity, key=key, first=first)
+    rows = (await session.execute(statement)).mappings().all()
+    return _page(PackageCve, rows, first=first)
+
+
+async def advisories_as_of(session: AsyncSession) -> datetime | None:
+    """Return when the source that waits longest was last brought up to date."""
+    return cast("datetime | None", await session.scalar(select(_as_of())))
+
+
+def _groups(
+    kind: FindingKind, identity: Sequence[str], severity: Severity | None, agent_id: UUID | None
+) -> Select[Any]:
+    if agent_id is None:
+        return _groups_of_fleet(kind, identity, severity)
+    return _groups_of_agent(kind, identity, severity, agent_id)
+
+
+def _groups_of_fleet(
+    kind: FindingKind, identity: Sequence[str], severity: Severity | None
+) -> Select[Any]:
+    names = (
+        *identity,
+        "affected_hosts",
+        "reboot_pending_hosts",
+        "exposed_hosts",
+        "installed_versions",
+        "fixed_versions",
+        "first_hosts",
+        "known_since",
+    )
+    groups = select(_SUMMARY.severity_rank.label("rank"), *(_SUMMARY[name] for name in names))
+    if severity is not None:
+        groups = groups.where(_SUMMARY.severity_rank == severity.rank)
+    return groups.where(_SUMMARY.kind == kind)
+
+
+def _groups_of_agent(
+    kind: FindingKind, identity: Sequence[str], severity: Severity | None, agent_id: UUID
+) -> Select[Any]:
+    f = Finding.__table__.c  # type: ignore[attr-defined]
+    rank = func.max(f.severity_rank)
+    pending = case((f.state == FindingState.REBOOT_PENDING, f.agent_id))
+    exposed = case((col(AgentInventory.listens_publicly), f.agent_id))
     groups = (
         select(
-            *identity,
-            _RANK.label("rank"),
-            _HOSTS.label("affected_hosts"),
-            _distinct_sorted(col(Finding.installed_version), MAX_VERSIONS).label(
-                "installed_versions"
-            ),
-            _distinct_sorted(col(Finding.fixed_version), MAX_VERSIONS).label("fixed_versions"),
+            rank.label("rank"),
+            *(f[name] for name in identity),
+            func.count(distinct(f.agent_id)).label("affected_hosts"),
+            func.count(distinct(pending)).label("reboot_pending_hosts"),
+            func.count(distinct(exposed)).label("exposed_hosts"),
+            _distinct_sorted(f.installed_version, MAX_VERSIONS).label("installed_versions"),
+            _distinct_sorted(f.fixed_version, MAX_VERSIONS).label("fixed_versions"),
             _distinct_sorted(col(Agent.name), MAX_HOSTS).label("first_hosts"),
-            func.min(col(Finding.first_seen_at)).label("known_since"),
+            func.min(f.first_seen_at).label("known_since"),
         )
-        .join(
-            Agent,
-            (col(Agent.tenant_id) == col(Finding.tenant_id))
-            & (col(Agent.id) == col(Finding.agent_id)),
+        .join(Agent, (col(Agent.tenant_id) == f.tenant_id) & (col(Agent.id) == f.agent_id))
+        .outerjoin(
+            AgentInventory,
+            (col(AgentInventory.tenant_id) == f.tenant_id)
+            & (col(AgentInventory.agent_id) == f.agent_id),
         )
-        .where(*filters)
-        .group_by(*identity)
-        .having(*_of_severity(severity))
+        .where(f.kind == kind, f.state.in_(UNFIXED), f.agent_id == agent_id)
+        .group_by(*(f[name] for name in identity))
     )
-    key = decode_cursor(OS_CVES.name, after, int, str, str, str) if after is not None else None
-    statement = _page_of(
-        groups, identity=("advisory_id", "package_name", "ecosystem"), key=key, first=first
-    )
-    rows = (await session.execute(statement)).mappings().all()
-    return counted_page(PackageCve, rows, first=first)
+    return groups if severity is None else groups.having(rank == severity.rank)
 
 
 def _page_of(
-    groups: Any, *, identity: Sequence[str], key: tuple[Any, ...] | None, first: int
+    groups: Select[Any], *, identity: Sequence[str], key: tuple[Any, ...] | None, first: int
 ) -> Select[Any]:
-    """Select one page of the groups with the advisories' own words, and how many groups match."""
-    # Grouped once and counted from the same pass; only the page's advisories are then read.
+    """Select one page of the groups with the advisories' own words, and how many groups match.
+
+    There is always a row, so that the total and the freshness are known of an empty list too.
+    """
     found = groups.cte("found")
     names = ("rank", *identity)
     page = select(found).order_by(*(found.c[name].desc() for name in names)).limit(first + 1)
     if key is not None:
         page = page.where(tuple_(*(found.c[name] for name in names)) < key)
     rows = page.subquery("page")
-    total = select(func.count()).select_from(found).scalar_subquery()
+    around = select(
+        select(func.count()).select_from(found).scalar_subquery().label("total"),
+        _as_of().label("advisories_as_of"),
+    ).subquery("around")
     columns = [column for column in rows.c if column.key != "rank"]
+    advised = rows.join(Advisory, col(Advisory.id) == rows.c["advisory_id"])
     return (
         select(
+            *around.c,
             *columns,
             type_coerce(severity_of(rows.c["rank"]), enum_by_value(Severity)).label("severity"),
-            col(Advisory.aliases),
+            _all_names(rows.c["advisory_id"]).label("aliases"),
             func.left(col(Advisory.summary), MAX_SUMMARY).label("summary"),
             col(Advisory.cvss_score),
-            total.label("total"),
+            col(Advisory.epss),
+            col(Advisory.exploited_since),
         )
-        .join(Advisory, col(Advisory.id) == rows.c["advisory_id"])
+        .select_from(around.outerjoin(advised, literal(True)))  # noqa: FBT003
         .order_by(*(rows.c[name].desc() for name in names))
     )
 
 
-def _unfixed(kind: FindingKind, agent_id: UUID | None) -> list[ColumnElement[bool]]:
-    filters = [col(Finding.kind) == kind, col(Finding.state).in_(UNFIXED)]
-    if agent_id is not None:
-        filters.append(col(Finding.agent_id) == agent_id)
-    return filters
+def _all_names(advisory_id: ColumnElement[str]) -> Any:
+    """Return the other names of a vulnerability: aliases, and the records that share them."""
+    member = Advisory.__table__.alias("member")  # type: ignore[attr-defined]
+    names = (
+        select(func.unnest(func.array_append(member.c.aliases, member.c.id)).label("name"))
+        .where((member.c.group_id == advisory_id) | (member.c.id == advisory_id))
+        .correlate_except(member)
+        .subquery("names")
+    )
+    name = names.c.name
+    return (
+        select(func.array_agg(distinct(aggregate_order_by(name, name)), type_=ARRAY(Text)))
+        .where(name != advisory_id)
+        .correlate_except(names)
+        .scalar_subquery()
+    )
 
 
-def _of_severity(severity: Severity | None) -> list[ColumnElement[bool]]:
-    return [_RANK.in_([severity.rank])] if severity is not None else []
+def _as_of() -> Any:
+    return select(func.min(col(FeedState.checked_at))).scalar_subquery()
 
 
-def _is_in_ecosystem(ecosystem: str) -> ColumnElement[bool]:
+def _page[Row](
+    kind: type[Row],
+    rows: Sequence[Mapping[Any, Any]],
+    *,
+    first: int,
+    rename: Mapping[str, str] | None = None,
+) -> AdvisedPage[Row]:
+    names = {**{name: name for name in kind.__dataclass_fields__}, **(rename or {})}  # type: ignore[attr-defined]
+    found = [
+        kind(**{names[key]: value or () if key == "aliases" else value
+                for key, value in row.items() if key in names})
+        for row in rows
+        if row["advisory_id"] is not None
+    ]  # fmt: skip
+    return AdvisedPage(
+        rows=found[:first],
+        has_next=len(found) > first,
+        total=rows[0]["total"],
+        advisories_as_of=rows[0]["advisories_as_of"],
+    )
+
+
+def _is_in_ecosystem(column: Any, ecosystem: str) -> ColumnElement[bool]:
     wanted = ecosystem.strip().lower()
-    known = func.lower(col(Finding.ecosystem))
+    known = func.lower(column)
     return known == wanted if ":" in wanted else func.split_part(known, ":", 1) == wanted
 
 

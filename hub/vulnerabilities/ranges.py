@@ -106,9 +106,7 @@ def _is_same(order: Order, key: Any, other: str) -> bool:
         return False
 
 
-def _placed(
-    events: Iterable[tuple[str, str]], order: Order
-) -> Iterator[tuple[Any, int, str]]:
+def _placed(events: Iterable[tuple[str, str]], order: Order) -> Iterator[tuple[Any, int, str]]:
     """Yield key, rank and version of each event; at equal versions `introduced` comes first."""
     ranks = {"introduced": _OPENS, "last_affected": _CLOSES_AFTER, "fixed": _CLOSES_BEFORE}
     for kind, version in events:

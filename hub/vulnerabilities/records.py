@@ -99,7 +99,9 @@ def _document(identity: str, data: Mapping[str, Any]) -> Document:
         summary=summary or _text(data.get("details"))[:300],
         ratings=_ratings(data.get("severity")),
         vendor_word=_vendor_word(data, summary),
-        affected=tuple(_affected(block) for block in _list(data, "affected") if block.get("package")),
+        affected=tuple(
+            _affected(block) for block in _list(data, "affected") if block.get("package")
+        ),
         record={key: data[key] for key in _KEPT if data.get(key)},
     )
 

@@ -59,9 +59,7 @@ async def rematch(
     )
 
 
-async def match_all(
-    session: AsyncSession, *, tenant_id: UUID, at: datetime | None = None
-) -> int:
+async def match_all(session: AsyncSession, *, tenant_id: UUID, at: datetime | None = None) -> int:
     """Match everything that a tenant has; return how many findings changed."""
     await match_fresh_versions(session, tenant_id=tenant_id)
     await match(session, tenant_id=tenant_id, scope=Scope())

@@ -5,10 +5,23 @@ about to commit. A host that reports the same as before changes none.
 """
 
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
-from sqlalchemy import Select, Text, Uuid, case, delete, distinct, func, literal, select, text
+from sqlalchemy import (
+    Select,
+    Text,
+    Uuid,
+    case,
+    delete,
+    distinct,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -30,12 +43,19 @@ _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('monsys_summaries:' || :tena
 
 
 class SummaryKey(NamedTuple):
-    """What makes a row of the lists."""
+    """What makes a row of the lists; a kernel's row is one, whatever its packages are called."""
 
     kind: FindingKind
     advisory_id: str
     package_name: str
     ecosystem: str
+
+    @classmethod
+    def of(cls, kind: FindingKind, advisory_id: str, package_name: str, ecosystem: str) -> Self:
+        """Return the key of a finding's row."""
+        if kind is FindingKind.KERNEL:
+            return cls(kind, advisory_id, "", "")
+        return cls(kind, advisory_id, package_name, ecosystem)
 
 
 async def refresh_summaries(
@@ -64,7 +84,7 @@ def _counted(tenant_id: UUID, told: Any) -> tuple[list[str], Select[Any]]:
     exposed = case((i.listens_publicly, f.agent_id))
     columns = {
         "tenant_id": literal(tenant_id, Uuid),
-        **{name: f[name] for name in _KEY},
+        **_key_columns(),
         "severity": severity_of(func.max(f.severity_rank)),
         "affected_hosts": func.count(distinct(f.agent_id)),
         "reboot_pending_hosts": func.count(distinct(pending)),
@@ -80,20 +100,32 @@ def _counted(tenant_id: UUID, told: Any) -> tuple[list[str], Select[Any]]:
         .join(_AGENTS, (a.tenant_id == f.tenant_id) & (a.id == f.agent_id))
         .outerjoin(_INVENTORIES, (i.tenant_id == f.tenant_id) & (i.agent_id == f.agent_id))
         .where(f.state.in_(UNFIXED))
-        .group_by(*(f[name] for name in _KEY))
+        .group_by(*_key_columns().values())
     )
     if told is not None:
         statement = statement.join(told, _is_told(told))
     return list(columns), statement
 
 
-def _is_told(told: Any) -> Any:
+def _key_columns() -> dict[str, Any]:
     f = _FINDINGS.c
+    is_kernel = f.kind == literal_column("'kernel'")
+    nothing: Any = literal_column("''")
+    return {
+        "kind": f.kind,
+        "advisory_id": f.advisory_id,
+        "package_name": case((is_kernel, nothing), else_=f.package_name),
+        "ecosystem": case((is_kernel, nothing), else_=f.ecosystem),
+    }
+
+
+def _is_told(told: Any) -> Any:
+    f, t = _FINDINGS.c, told.c
     return (
-        (f.kind == told.c.kind)
-        & (f.advisory_id == told.c.advisory_id)
-        & (f.package_name == told.c.package_name)
-        & (f.ecosystem == told.c.ecosystem)
+        (f.kind == t.kind)
+        & (f.advisory_id == t.advisory_id)
+        & or_(t.kind == FindingKind.KERNEL.value, f.package_name == t.package_name)
+        & or_(t.kind == FindingKind.KERNEL.value, f.ecosystem == t.ecosystem)
     )
 
 

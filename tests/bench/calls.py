@@ -5,7 +5,9 @@ kernel puts it. Rounds are interleaved, so a noisy neighbour hits all three; rat
 """
 
 import argparse
+import atexit
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -44,8 +46,10 @@ def main() -> None:
     parser.add_argument("--only", choices=NAMES, help="measure one server alone")
     options = parser.parse_args()
     names = [options.only] if options.only else list(NAMES)
-    with tempfile.TemporaryDirectory(prefix="monsys-bench-") as folder:
-        rounds, rss_mb = _measure_all(Path(folder), names, options.rounds, options.seconds)
+    folder = Path(tempfile.mkdtemp(prefix="monsys-bench-"))
+    # Registered before PostgreSQL starts, so run after it has stopped.
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    rounds, rss_mb = _measure_all(folder, names, options.rounds, options.seconds)
     _print_table(rounds, rss_mb)
     sys.stdout.write(orjson.dumps(_figures(rounds, rss_mb)).decode() + "\n")
 

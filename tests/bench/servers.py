@@ -1,5 +1,6 @@
 """Starts the three servers, each on its port, all on one core; stops them again."""
 
+import http.client
 import os
 import socket
 import subprocess
@@ -74,8 +75,11 @@ def _wait_for(name: str, process: subprocess.Popen[bytes], port: int) -> None:
         if process.poll() is not None:
             break
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+            connection.request("GET", "/health/live")
+            connection.getresponse().read()  # whatever it says, it serves
+            connection.close()
+        except (OSError, http.client.HTTPException):
             time.sleep(0.05)
         else:
             return

@@ -83,7 +83,9 @@ async def test_what_is_resolved_counts_from_that_moment_on(
 ) -> None:
     await record(database, tenant, signal("CVE-1", Severity.CRITICAL))
     async with database.transaction(tenant_id=tenant.id) as session:
-        await resolve_signals(session, source="supply_chain", key="CVE-1", at=MONDAY + DAY)
+        await resolve_signals(
+            session, tenant_id=tenant.id, source="supply_chain", key="CVE-1", at=MONDAY + DAY
+        )
     assert await snapshot(database, tenant, MONDAY + HOUR) == 60
     assert await snapshot(database, tenant, MONDAY + DAY) == 100
 
@@ -97,7 +99,12 @@ async def test_resolving_on_one_host_leaves_the_others(database: Database, tenan
     )
     async with database.transaction(tenant_id=tenant.id) as session:
         await resolve_signals(
-            session, source="supply_chain", key="CVE-1", subject="web-2", at=MONDAY + HOUR
+            session,
+            tenant_id=tenant.id,
+            source="supply_chain",
+            key="CVE-1",
+            subject="web-2",
+            at=MONDAY + HOUR,
         )
     assert await snapshot(database, tenant, MONDAY + HOUR) == 80  # 100 - 40 x 1/2
 
@@ -200,7 +207,9 @@ async def test_a_tenant_sees_and_resolves_only_its_own(
     await record(database, tenant, signal("CVE-1", Severity.CRITICAL))
     await snapshot(database, tenant, MONDAY)
     async with database.transaction(tenant_id=other_tenant.id) as session:
-        await resolve_signals(session, source="supply_chain", key="CVE-1", at=MONDAY)
+        await resolve_signals(
+            session, tenant_id=other_tenant.id, source="supply_chain", key="CVE-1", at=MONDAY
+        )
     assert (await score(database, other_tenant, MONDAY)).total is None
     async with database.transaction(tenant_id=tenant.id) as session:
         unresolved = select(func.count()).where(col(TrustSignal.resolved_at).is_(None))

@@ -93,9 +93,19 @@ async def make_findings(database: Database, tenant: Tenant) -> None:
         )
 
 
+def timeless(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer without what the clock and other tests' feeds change, after a look at it."""
+    answer.pop("advisories_as_of")
+    for row in answer["cves"]:
+        assert 0 <= row.pop("risk") <= 10
+        assert row.pop("risk_reasons")[0] == "CVSS 9.8"
+    return answer
+
+
 async def test_claude_learns_which_kernel_cves_are_open(database: Database, tenant: Tenant) -> None:
     await make_findings(database, tenant)
-    assert await ask(database, connector(tenant), "monsys_list_kernel_cves") == {
+    answer = await ask(database, connector(tenant), "monsys_list_kernel_cves")
+    assert timeless(answer) == {
         "total": 1,
         "cves": [
             {
@@ -119,7 +129,7 @@ async def test_claude_learns_which_npm_cves_the_fleet_has(
 ) -> None:
     await make_findings(database, tenant)
     answer = await ask(database, connector(tenant), "monsys_list_os_cves", {"ecosystem": "npm"})
-    assert answer == {
+    assert timeless(answer) == {
         "total": 1,
         "cves": [
             {
@@ -137,7 +147,7 @@ async def test_claude_learns_which_npm_cves_the_fleet_has(
         "page": {"next_cursor": None},
     }
     other = await ask(database, connector(tenant), "monsys_list_os_cves", {"ecosystem": "pypi"})
-    assert other == {"total": 0, "cves": [], "page": {"next_cursor": None}}
+    assert timeless(other) == {"total": 0, "cves": [], "page": {"next_cursor": None}}
 
 
 @pytest.mark.parametrize("name", ["monsys_list_kernel_cves", "monsys_list_os_cves"])

@@ -196,9 +196,9 @@ def upgrade() -> None:
         sa.Column("is_exact", sa.Boolean(), nullable=False),
         sa.Column("lower_key", sa.LargeBinary(), nullable=True),
         sa.Column("upper_key", sa.LargeBinary(), nullable=True),
-        sa.Column("includes_upper", sa.Boolean(), nullable=False),
         sa.Column("introduced", sa.String(length=256), nullable=True),
         sa.Column("ends_at", sa.String(length=256), nullable=True),
+        sa.Column("includes_end", sa.Boolean(), nullable=False),
         sa.Column("fixed", sa.String(length=256), nullable=True),
         sa.Column("versions", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("problem", sa.Text(), nullable=True),
@@ -225,7 +225,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("advisory_id", "position", name=op.f("pk_advisory_ranges")),
     )
     op.create_index(
-        "ix_advisory_ranges_package", "advisory_ranges", ["ecosystem", "name"], unique=False
+        "ix_advisory_ranges_inexact",
+        "advisory_ranges",
+        ["ecosystem", "name"],
+        unique=False,
+        postgresql_where=sa.text("NOT is_exact"),
+    )
+    op.create_index(
+        "ix_advisory_ranges_package",
+        "advisory_ranges",
+        ["ecosystem", "name", "upper_key"],
+        unique=False,
     )
     op.create_table(
         "agents",
@@ -545,7 +555,11 @@ def upgrade() -> None:
         sa.Column("medium", sa.Integer(), nullable=False),
         sa.Column("high", sa.Integer(), nullable=False),
         sa.Column("critical", sa.Integer(), nullable=False),
-        sa.Column("lone", sa.Integer(), nullable=False),
+        sa.Column("lone_low", sa.Integer(), nullable=False),
+        sa.Column("lone_medium", sa.Integer(), nullable=False),
+        sa.Column("lone_high", sa.Integer(), nullable=False),
+        sa.Column("lone_critical", sa.Integer(), nullable=False),
+        sa.Column("lone_resolved", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["tenant_id"],
             ["tenants.id"],
@@ -665,6 +679,7 @@ def upgrade() -> None:
         sa.Column("source", sa.String(length=64), nullable=False),
         sa.Column("looked_at", sa.Integer(), nullable=False),
         sa.Column("words", sa.Integer(), nullable=False),
+        sa.Column("is_collected", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["tenant_id"],
             ["tenants.id"],
@@ -1430,6 +1445,13 @@ def upgrade() -> None:
         ["tenant_id", "ecosystem", "name"],
         unique=False,
     )
+    op.create_index(
+        "ix_package_subjects_unplaced",
+        "package_subjects",
+        ["tenant_id"],
+        unique=False,
+        postgresql_where=sa.text("version_key IS NULL"),
+    )
     op.create_table(
         "sla_targets",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -1704,6 +1726,11 @@ def downgrade() -> None:
     op.drop_table("undecided_matches")
     op.drop_index("uq_sla_targets_tenant_id_name", table_name="sla_targets")
     op.drop_table("sla_targets")
+    op.drop_index(
+        "ix_package_subjects_unplaced",
+        table_name="package_subjects",
+        postgresql_where=sa.text("version_key IS NULL"),
+    )
     op.drop_index("ix_package_subjects_name", table_name="package_subjects")
     op.drop_table("package_subjects")
     op.drop_index("ix_package_matches_advisory", table_name="package_matches")
@@ -1804,6 +1831,11 @@ def downgrade() -> None:
     op.drop_index("ix_agents_tenant_id_last_seen_at", table_name="agents")
     op.drop_table("agents")
     op.drop_index("ix_advisory_ranges_package", table_name="advisory_ranges")
+    op.drop_index(
+        "ix_advisory_ranges_inexact",
+        table_name="advisory_ranges",
+        postgresql_where=sa.text("NOT is_exact"),
+    )
     op.drop_table("advisory_ranges")
     op.drop_index("ix_account_links_user_id", table_name="account_links")
     op.drop_index("ix_account_links_expires_at", table_name="account_links")

@@ -37,7 +37,10 @@ def apk_key(version: str) -> bytes:
             _NO_MORE,
             text(found["letter"]),
             number(found["patch"]),
-            *(_WEIGHTS[name] + number(digits) for name, digits in _SUFFIX.findall(found["suffixes"])),
+            *(
+                _WEIGHTS[name] + number(digits)
+                for name, digits in _SUFFIX.findall(found["suffixes"])
+            ),
             _WEIGHTS[""],
             number(found["build"].removeprefix("-r")) if found["build"] else b"\x00",
             b"\x00" if found["rest"] else b"\x01",

@@ -45,7 +45,10 @@ def _pre(parsed: Version) -> bytes:
 
 def _local(local: str | None) -> bytes:
     parts = local.split(".") if local else []
-    return b"".join(
-        _LOCAL_NUMBER + number(part) if part.isdigit() else _LOCAL_WORD + text(part)
-        for part in parts
-    ) + _LOCAL_END
+    return (
+        b"".join(
+            _LOCAL_NUMBER + number(part) if part.isdigit() else _LOCAL_WORD + text(part)
+            for part in parts
+        )
+        + _LOCAL_END
+    )

@@ -1,0 +1,68 @@
+"""Connected apps: what one's own apps may do, and the end of it; for managers, everybody's."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+
+from hub.errors import Forbidden
+from oauth.account.grants import connected_apps, revoke_app
+from oauth.account.visit import Visit, submission, visit
+from oauth.openapi import PAGE_RESPONSES, form_body
+from oauth.service import OAuthDep
+
+PATH = "/account/apps"
+_NOTES = {"revoked": "The app is disconnected. Its next call is refused."}
+
+router = APIRouter(tags=["account"], default_response_class=HTMLResponse)
+
+
+@router.get(PATH, responses=PAGE_RESPONSES)
+async def show_apps(request: Request, oauth: OAuthDep, done: str = "") -> Response:
+    """Show the apps."""
+    found = await visit(request, oauth)
+    if isinstance(found, Response):
+        return found
+    return await _page(found, note=_NOTES.get(done))
+
+
+@router.post(
+    f"{PATH}/revoke",
+    responses=PAGE_RESPONSES,
+    openapi_extra=form_body(csrf_token="", user="id", client="mcp_…", host="claude.ai"),
+)
+async def revoke(request: Request, oauth: OAuthDep) -> Response:
+    """Disconnect an app. Without a code: what stops the flow of data must never be held up."""
+    found = await submission(request, oauth, back=PATH)
+    if isinstance(found, Response):
+        return found
+    try:
+        async with oauth.database.transaction(tenant_id=found.person.tenant_id) as session:
+            await revoke_app(
+                session,
+                by=found.person,
+                user_id=UUID(found.fields.get("user", "")),
+                client_id=found.fields.get("client", ""),
+                redirect_host=found.fields.get("host", ""),
+            )
+    except Forbidden as error:
+        return await _page(found, status=403, message=error.message)
+    except ValueError:
+        return await _page(found)
+    return found.go(PATH, done="revoked")
+
+
+async def _page(
+    found: Visit, *, status: int = 200, message: str | None = None, note: str | None = None
+) -> Response:
+    async with found.oauth.database.transaction(tenant_id=found.person.tenant_id) as session:
+        own = await connected_apps(session, user_id=found.user_id)
+        everybody = await connected_apps(session) if found.may_manage else []
+    return found.page(
+        "apps.html",
+        status=status,
+        message=message,
+        note=note,
+        own=own,
+        others=[app for app in everybody if app.user_id != found.user_id],
+    )

@@ -1,0 +1,250 @@
+"""The people of an organisation: invited, made something else, removed."""
+
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.background import BackgroundTask
+
+from hub.clock import utc_now
+from hub.errors import HubError, InvalidInput, Throttled, Unavailable
+from hub.principal import Role
+from hub.tenancy.commands import normal_email
+from hub.tenancy.member_queries import members_of, open_invitations
+from hub.tenancy.members import (
+    INVITATION_LIFETIME,
+    change_role,
+    invite,
+    remove_member,
+    revoke_invitation,
+)
+from hub.tenancy.queries import MANAGERS
+from hub.tenancy.sessions import digest_of
+from oauth.account.grants import revoke_grants_of
+from oauth.account.letters import invitation_letter
+from oauth.account.public_pages import link_url, new_link_token
+from oauth.account.step_up import fresh
+from oauth.account.visit import Visit, submission, visit
+from oauth.openapi import PAGE_RESPONSES, form_body
+from oauth.responses import see_other
+from oauth.service import OAuthDep
+from oauth.sessions import clear_session_cookie
+from oauth.throttle import address_of
+
+PATH = "/account/members"
+INVITATION_PATH = "/invitation"
+NO_ADDRESS = "This is no e-mail address. Check it and try again."
+NO_ROLE = "Choose one of the roles."
+_NOTES = {
+    "invited": "The invitation is on its way.",
+    "revoked": "The invitation is withdrawn: its link no longer works.",
+    "changed": "The role was changed.",
+    "removed": "The person was removed. Their sign-ins and connected apps here have ended.",
+    "joined": "Welcome. You are a member of this organisation now.",
+}
+
+router = APIRouter(tags=["account"], default_response_class=HTMLResponse)
+
+
+@router.get(PATH, responses=PAGE_RESPONSES)
+async def show_members(request: Request, oauth: OAuthDep, done: str = "") -> Response:
+    """Show who belongs to the organisation."""
+    found = await visit(request, oauth)
+    if isinstance(found, Response):
+        return found
+    return await _page(found, note=_NOTES.get(done))
+
+
+@router.post(
+    f"{PATH}/invite",
+    responses=PAGE_RESPONSES,
+    openapi_extra=form_body(csrf_token="", email="ben@example.com", role="viewer"),
+)
+async def invite_member(request: Request, oauth: OAuthDep) -> Response:
+    """Mail a link by which somebody joins; a role that manages others needs a fresh code."""
+    found = await submission(request, oauth, back=PATH)
+    if isinstance(found, Response):
+        return found
+    try:
+        email = normal_email(found.fields.get("email", ""))
+    except InvalidInput:
+        return await _page(found, status=400, message=NO_ADDRESS)
+    role = _role(found)
+    if role is None:
+        return await _page(found, status=400, message=NO_ROLE)
+    if role in MANAGERS and found.may_manage:
+        found = await fresh(found)
+        if isinstance(found, Response):
+            return found
+    try:
+        return await _invite(found, email, role)
+    except (Throttled, Unavailable) as error:
+        return await _page(found, status=503, message=error.message)
+    except HubError as error:
+        return await _refused(found, error)
+
+
+@router.post(
+    f"{PATH}/invitation/revoke",
+    responses=PAGE_RESPONSES,
+    openapi_extra=form_body(csrf_token="", invitation="id"),
+)
+async def withdraw_invitation(request: Request, oauth: OAuthDep) -> Response:
+    """Make the link of an invitation worthless."""
+    found = await submission(request, oauth, back=PATH)
+    if isinstance(found, Response):
+        return found
+
+    async def withdraw(session: AsyncSession) -> None:
+        invitation_id = _id(found, "invitation")
+        await revoke_invitation(session, by=found.person, invitation_id=invitation_id)
+
+    return await _done(found, withdraw, done="revoked")
+
+
+@router.post(
+    f"{PATH}/role",
+    responses=PAGE_RESPONSES,
+    openapi_extra=form_body(csrf_token="", member="id", role="operator", code=""),
+)
+async def change_member(request: Request, oauth: OAuthDep) -> Response:
+    """Make a member something else, with a fresh code."""
+    found = await submission(request, oauth, back=PATH)
+    if isinstance(found, Response):
+        return found
+    role = _role(found)
+    if role is None:
+        return await _page(found, status=400, message=NO_ROLE)
+    ready = await fresh(found) if found.may_manage else found
+    if isinstance(ready, Response):
+        return ready
+
+    async def change(session: AsyncSession) -> None:
+        await change_role(
+            session,
+            by=ready.person,
+            user_id=_id(ready, "member"),
+            role=role,
+            fresh_within=ready.fresh_within,
+        )
+
+    return await _done(ready, change, done="changed")
+
+
+@router.post(
+    f"{PATH}/remove",
+    responses=PAGE_RESPONSES,
+    openapi_extra=form_body(csrf_token="", member="id", code=""),
+)
+async def remove(request: Request, oauth: OAuthDep) -> Response:
+    """Remove a member with a fresh code, or leave; with them go their sign-ins and apps here."""
+    found = await submission(request, oauth, back=PATH)
+    if isinstance(found, Response):
+        return found
+    is_leaving = found.fields.get("member") == str(found.user_id)
+    ready = await fresh(found) if found.may_manage else found
+    if isinstance(ready, Response):
+        return ready
+
+    async def take_out(session: AsyncSession) -> None:
+        user_id = _id(ready, "member")
+        await remove_member(
+            session, by=ready.person, user_id=user_id, fresh_within=ready.fresh_within
+        )
+        await revoke_grants_of(session, by=ready.person, user_id=user_id)
+
+    response = await _done(ready, take_out, done="removed")
+    if is_leaving and response.status_code == _SEE_OTHER:
+        response = see_other("/sign-in?note=left")
+        clear_session_cookie(response, oauth.settings)
+    return response
+
+
+_SEE_OTHER = 303
+
+
+async def _invite(found: Visit, email: str, role: Role) -> Response:
+    oauth = found.oauth
+    oauth.mail.check()
+    await oauth.pace.letter(address=address_of(found.request))
+    token = new_link_token()
+
+    async def store(session: AsyncSession) -> None:
+        await invite(
+            session,
+            by=found.person,
+            email=email,
+            role=role,
+            digest=invitation_digest(token),
+            fresh_within=found.fresh_within,
+        )
+
+    await _write(found, store)
+    letter = invitation_letter(
+        to=email,
+        organisation=found.tenant.tenant_name,
+        inviter=found.person.label,
+        link=link_url(oauth, INVITATION_PATH, token),
+        until=utc_now() + INVITATION_LIFETIME,
+    )
+    response = found.go(PATH, done="invited")
+    response.background = BackgroundTask(oauth.mail.send, letter)
+    return response
+
+
+def invitation_digest(token: str) -> str:
+    """Return what is stored of an invitation's link."""
+    return digest_of(f"invitation\n{token}")
+
+
+async def _done(
+    found: Visit, command: Callable[[AsyncSession], Awaitable[None]], *, done: str
+) -> Response:
+    try:
+        await _write(found, command)
+    except HubError as error:
+        return await _refused(found, error)
+    return found.go(PATH, done=done)
+
+
+async def _write(found: Visit, command: Callable[[AsyncSession], Awaitable[None]]) -> None:
+    async with found.oauth.database.transaction(tenant_id=found.person.tenant_id) as session:
+        await command(session)
+
+
+async def _refused(found: Visit, error: HubError) -> Response:
+    return await _page(
+        found, status=403 if error.code == "FORBIDDEN" else 400, message=error.message
+    )
+
+
+async def _page(
+    found: Visit, *, status: int = 200, message: str | None = None, note: str | None = None
+) -> Response:
+    async with found.oauth.database.transaction(tenant_id=found.person.tenant_id) as session:
+        members = await members_of(session)
+        invitations = await open_invitations(session) if found.may_manage else []
+    return found.page(
+        "members.html",
+        status=status,
+        message=message,
+        note=note,
+        members=members,
+        invitations=invitations,
+        roles=[role for role in Role if role is not Role.OWNER or found.person.role is Role.OWNER],
+        email=found.fields.get("email", "") if message else "",
+    )
+
+
+def _role(found: Visit) -> Role | None:
+    text = found.fields.get("role", "")
+    return Role(text) if text in set(Role) else None
+
+
+def _id(found: Visit, name: str) -> UUID:
+    try:
+        return UUID(found.fields.get(name, ""))
+    except ValueError:
+        return UUID(int=0)  # nobody has it, and the command says so

@@ -1,0 +1,33 @@
+"""Every page of accounts, ready to be included."""
+
+from fastapi import APIRouter
+
+from oauth.account import (
+    app_routes,
+    connector_routes,
+    invitation_routes,
+    member_routes,
+    password_routes,
+    security_routes,
+    sign_up_routes,
+    tenant_routes,
+    totp_routes,
+)
+
+
+def account_routes() -> APIRouter:
+    """Return sign-up, password, security, members, connector and apps."""
+    router = APIRouter()
+    for module in (
+        sign_up_routes,
+        password_routes,
+        invitation_routes,
+        security_routes,
+        totp_routes,
+        tenant_routes,
+        member_routes,
+        connector_routes,
+        app_routes,
+    ):
+        router.include_router(module.router)
+    return router

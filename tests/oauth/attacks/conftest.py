@@ -1,0 +1,76 @@
+"""Fixtures: a watched tenant, and the connector behind the authorization server."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+
+from hub.audit.writer import AuditWriter
+from hub.database import Database
+from hub.settings import Settings
+from hub.tenancy.models import Tenant
+from mcp_adapter.server import build_mcp
+from oauth.bearer import BearerAuthenticator
+from oauth.client_documents.fetcher import HttpsFetcher
+from oauth.routes import build_oauth
+from tests.factories import make_tenant
+from tests.oauth.attacks.scene import Scene
+from tests.oauth.browser import Browser
+from tests.oauth.conftest import API_ORIGIN, APP_ORIGIN, make_app
+from tests.oauth.document_host import DocumentHost, document_host
+
+
+@pytest_asyncio.fixture
+async def tenant(database: Database) -> Tenant:
+    """Return a tenant whose connections last, so that there is a refresh token to steal."""
+    return await make_tenant(database, stay_connected=True)
+
+
+@pytest.fixture
+def scene(database: Database, tenant: Tenant) -> Scene:
+    return Scene(database, tenant)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def host(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DocumentHost]:
+    """Return a host on the web that serves client metadata documents."""
+    folder: Path = tmp_path_factory.mktemp("document-host")
+    async with document_host(folder) as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def app(settings: Settings, database: Database, host: DocumentHost) -> FastAPI:
+    """Return the authorization server with the connector it protects."""
+    app = make_app(settings, database)
+    fetcher = HttpsFetcher(host.network, host.trust)
+    app.state.oauth = build_oauth(settings, database, fetcher=fetcher)
+    authenticator = BearerAuthenticator(database, settings)
+    mcp = build_mcp(settings, database, authenticator, AuditWriter(database))
+    app.router.routes.extend(mcp.routes)
+    return app
+
+
+@pytest.fixture(autouse=True)
+def _fresh_host(host: DocumentHost) -> None:
+    host.network.answers.clear()
+    host.network.resolved.clear()
+    host.network.connected.clear()
+    host.documents.clear()
+    host.requests.clear()
+
+
+@pytest_asyncio.fixture
+async def api(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(transport=transport, base_url=API_ORIGIN) as http:
+        yield http
+
+
+@pytest_asyncio.fixture
+async def browser(app: FastAPI) -> AsyncIterator[Browser]:
+    async with Browser(app, APP_ORIGIN) as browser:
+        yield browser
