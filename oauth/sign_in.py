@@ -130,7 +130,7 @@ async def account_of(oauth: OAuth, email: str) -> Account | None:
 
 
 async def record_for(
-    session: AsyncSession, account: Account, event_type: EventType, **details: str | int
+    session: AsyncSession, account: Account, event_type: EventType, **details: str
 ) -> None:
     """Write an event of somebody's account to the trail of each tenant they belong to.
 

@@ -51,15 +51,14 @@ class SignInPace:
         ):
             raise await self._throttled(_FAILURES_OF_ACCOUNT, f"{kind}-account", account_key)
         failures, pause = _keys(kind, account, device or address)
+        if await self._storage.get(pause):
+            # Not counted: impatience must not make the wait longer.
+            raise await self._pausing(pause)
         number = await self._storage.incr(failures, _FORGET_SECONDS)
-        if number <= _FREE_ATTEMPTS:
-            return
         seconds = min(2 ** min(number - _FREE_ATTEMPTS, 16), _LONGEST_SECONDS)
-        if await self._storage.get(pause) or await self._storage.incr(pause, seconds) > 1:
-            # Refused attempts are not counted: impatience must not make the wait longer.
-            await self._storage.decr(failures)
-            ends_at = await self._storage.get_expiry(pause)
-            raise Throttled(TOO_FAST, retry_after_seconds=max(1, int(ends_at - time.time()) + 1))
+        # Of attempts that arrive together, one gets through; the others find its pause.
+        if number > _FREE_ATTEMPTS and await self._storage.incr(pause, seconds) > 1:
+            raise await self._pausing(pause)
 
     async def failed(self, kind: str, *, account: str, device: str | None) -> None:
         """Count a failure against the account, unless it came from a browser that is known."""
@@ -85,6 +84,10 @@ class SignInPace:
     async def _hit(self, limit: RateLimitItem, kind: str, key: str) -> None:
         if not await self._limiter.hit(limit, kind, key):
             raise await self._throttled(limit, kind, key)
+
+    async def _pausing(self, pause: str) -> Throttled:
+        seconds = await self._storage.get_expiry(pause) - time.time()
+        return Throttled(TOO_FAST, retry_after_seconds=max(1, int(seconds) + 1))
 
     async def _throttled(self, limit: RateLimitItem, kind: str, key: str) -> Throttled:
         window = await self._limiter.get_window_stats(limit, kind, key)

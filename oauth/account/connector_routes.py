@@ -19,7 +19,7 @@ from oauth.service import OAuthDep
 
 PATH = "/account/connector"
 NO_DAYS = "Staying connected lasts 1 to 365 days."
-MANAGERS_ONLY = "Only owners and admins change the connector’s settings."
+MANAGERS_ONLY = "Only owners and admins change these settings."
 _NOTES = {"saved": "The settings are saved. They hold from the next call on."}
 
 router = APIRouter(tags=["account"], default_response_class=HTMLResponse)

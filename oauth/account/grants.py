@@ -34,10 +34,15 @@ class ConnectedApp:
     client_id: str
     client_name: str
     redirect_host: str
-    scopes: tuple[str, ...]
+    scope: str
     first_allowed_at: datetime
     last_allowed_at: datetime
     last_used_at: datetime | None
+
+    @property
+    def scopes(self) -> list[str]:
+        """What any of its grants allows."""
+        return sorted(set(self.scope.split()))
 
 
 async def connected_apps(
@@ -77,11 +82,7 @@ async def connected_apps(
     if user_id is not None:
         statement = statement.where(col(OAuthGrant.user_id) == user_id)
     rows = await session.execute(statement)
-    return [
-        ConnectedApp(*before, tuple(sorted(set(scope.split()))), *after)
-        for *before, scope, first, last, used in rows
-        for after in [(first, last, used)]
-    ]
+    return [ConnectedApp(*row) for row in rows]
 
 
 async def revoke_app(

@@ -18,7 +18,7 @@ from hub.tenancy.queries import tenant_name
 from hub.tenancy.sessions import end_session, new_session_token, open_session, rotate_session
 from oauth.account.member_routes import INVITATION_PATH, invitation_digest
 from oauth.account.member_routes import PATH as MEMBERS_PATH
-from oauth.account.public_pages import link_over, own_fields
+from oauth.account.public_pages import LINK_OVER, link_over, own_fields
 from oauth.openapi import PAGE_RESPONSES, form_body
 from oauth.responses import see_other
 from oauth.service import OAuth, OAuthDep, request_id_of
@@ -84,8 +84,7 @@ async def _join(request: Request, oauth: OAuth, token: str, invitation: OpenInvi
                 new_token=new_token,
                 tenant_id=invitation.tenant_id,
             )
-            if not await _use(session, invitation, token):
-                raise Conflict(IS_MEMBER)
+            await _use_or_raise(session, invitation, token)
             await add_member(
                 session,
                 tenant_id=invitation.tenant_id,
@@ -95,8 +94,9 @@ async def _join(request: Request, oauth: OAuth, token: str, invitation: OpenInvi
                 actor=person.label,
                 request_id=request_id_of(request),
             )
-    except Conflict:
-        return await _page(request, oauth, token, invitation, message=IS_MEMBER)
+    except Conflict as error:
+        message = LINK_OVER if error.message == LINK_OVER else IS_MEMBER
+        return await _page(request, oauth, token, invitation, message=message)
     response = see_other(f"{MEMBERS_PATH}?done=joined")
     welcome(response, oauth, token=new_token, email=person.label)
     return response
@@ -141,6 +141,11 @@ async def _create(
     response = see_other(f"{MEMBERS_PATH}?done=joined")
     welcome(response, oauth, token=new_token, email=user.email)
     return response
+
+
+async def _use_or_raise(session: AsyncSession, invitation: OpenInvitation, token: str) -> None:
+    if not await _use(session, invitation, token):
+        raise Conflict(LINK_OVER)
 
 
 async def _use(session: AsyncSession, invitation: OpenInvitation, token: str) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.background import BackgroundTask
 
 from hub.clock import utc_now
-from hub.errors import HubError, InvalidInput, Throttled, Unavailable
+from hub.errors import HubError, InvalidInput
 from hub.principal import Role
 from hub.tenancy.commands import normal_email
 from hub.tenancy.member_queries import members_of, open_invitations
@@ -26,7 +26,7 @@ from oauth.account.grants import revoke_grants_of
 from oauth.account.letters import invitation_letter
 from oauth.account.public_pages import link_url, new_link_token
 from oauth.account.step_up import fresh
-from oauth.account.visit import Visit, submission, visit
+from oauth.account.visit import Visit, status_of, submission, visit
 from oauth.openapi import PAGE_RESPONSES, form_body
 from oauth.responses import see_other
 from oauth.service import OAuthDep
@@ -74,16 +74,8 @@ async def invite_member(request: Request, oauth: OAuthDep) -> Response:
     role = _role(found)
     if role is None:
         return await _page(found, status=400, message=NO_ROLE)
-    if role in MANAGERS and found.may_manage:
-        found = await fresh(found)
-        if isinstance(found, Response):
-            return found
-    try:
-        return await _invite(found, email, role)
-    except (Throttled, Unavailable) as error:
-        return await _page(found, status=503, message=error.message)
-    except HubError as error:
-        return await _refused(found, error)
+    ready = await fresh(found) if role in MANAGERS and found.may_manage else found
+    return ready if isinstance(ready, Response) else await _invite(ready, email, role)
 
 
 @router.post(
@@ -166,10 +158,7 @@ _SEE_OTHER = 303
 
 
 async def _invite(found: Visit, email: str, role: Role) -> Response:
-    oauth = found.oauth
-    oauth.mail.check()
-    await oauth.pace.letter(address=address_of(found.request))
-    token = new_link_token()
+    oauth, token = found.oauth, new_link_token()
 
     async def store(session: AsyncSession) -> None:
         await invite(
@@ -181,7 +170,12 @@ async def _invite(found: Visit, email: str, role: Role) -> Response:
             fresh_within=found.fresh_within,
         )
 
-    await _write(found, store)
+    try:
+        oauth.mail.check()
+        await oauth.pace.letter(address=address_of(found.request))
+        await _write(found, store)
+    except HubError as error:
+        return await _refused(found, error)
     letter = invitation_letter(
         to=email,
         organisation=found.tenant.tenant_name,
@@ -215,9 +209,7 @@ async def _write(found: Visit, command: Callable[[AsyncSession], Awaitable[None]
 
 
 async def _refused(found: Visit, error: HubError) -> Response:
-    return await _page(
-        found, status=403 if error.code == "FORBIDDEN" else 400, message=error.message
-    )
+    return await _page(found, status=status_of(error), message=error.message)
 
 
 async def _page(

@@ -66,15 +66,14 @@ async def enrol(request: Request, oauth: OAuthDep) -> Response:
     if secret is None:
         return _page(found, new_totp_secret(), status=400, message=TOO_OLD)
     try:
-        account = await checked_account(found)
+        is_right = await checked_account(found) is not None
     except Throttled as error:
         return _page(found, secret, status=429, message=error.message)
-    if account is None:
-        return _page(found, secret, status=400, message=WRONG_PASSWORD)
     code = "".join(found.fields.get("code", "").split())
     step = matching_step(secret, code, at=utc_now())
-    if step is None:
-        return _page(found, secret, status=400, message=WRONG_CODE)
+    if not is_right or step is None:
+        message = WRONG_CODE if is_right else WRONG_PASSWORD
+        return _page(found, secret, status=400, message=message)
     return await _store(found, secret, step)
 
 

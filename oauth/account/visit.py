@@ -94,8 +94,7 @@ class Visit:
 
     def refusal(self, error: HubError, template: str, **values: Any) -> Response:
         """Return the page again, with what was refused and why."""
-        status = _STATUS_BY_CODE.get(error.code, 400)
-        return self.page(template, status=status, message=error.message, **values)
+        return self.page(template, status=status_of(error), message=error.message, **values)
 
     async def record(
         self, event_type: EventType, *, outcome: str = "success", **details: str | int
@@ -118,6 +117,11 @@ class Visit:
         if self.is_rotated:
             set_session_cookie(response, self.token, self.oauth.settings)
         return response
+
+
+def status_of(error: HubError) -> int:
+    """Return the status of a page that says this."""
+    return _STATUS_BY_CODE.get(error.code, 400)
 
 
 async def visit(request: Request, oauth: OAuth) -> Visit | Response:

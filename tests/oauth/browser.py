@@ -57,9 +57,10 @@ class Page(HTMLParser):
 class Browser:
     """One browser on the app's origin; `http` is there for what a page would not do."""
 
-    def __init__(self, app: FastAPI, origin: str) -> None:
+    def __init__(self, app: FastAPI, origin: str, *, address: str = "127.0.0.1") -> None:
         self.origin = origin
-        self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=origin)
+        transport = httpx2.ASGITransport(app, client=(address, 1))
+        self.http = httpx2.AsyncClient(transport=transport, base_url=origin)
 
     async def __aenter__(self) -> Self:
         return self

@@ -169,6 +169,7 @@ _RANDOM = {
     "sla_targets": {"id"},
     "trust_signals": {"id"},
     "trust_snapshots": {"id"},
+    "trust_states": {"computed_at"},  # when this telling wrote it
 }
 
 

@@ -1,5 +1,6 @@
 """Fixtures: a watched tenant, and the connector behind the authorization server."""
 
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from tests.oauth.attacks.scene import Scene
 from tests.oauth.browser import Browser
 from tests.oauth.conftest import API_ORIGIN, APP_ORIGIN, make_app
 from tests.oauth.document_host import DocumentHost, document_host
+
+_NUMBERS = itertools.count(1)
 
 
 @pytest_asyncio.fixture
@@ -63,14 +66,20 @@ def _fresh_host(host: DocumentHost) -> None:
     host.requests.clear()
 
 
+@pytest.fixture
+def address() -> str:
+    """Return an address of this test's own: what others did does not count against it."""
+    return f"2001:db8:{next(_NUMBERS):x}::1"
+
+
 @pytest_asyncio.fixture
-async def api(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
-    transport = httpx2.ASGITransport(app)
+async def api(app: FastAPI, address: str) -> AsyncIterator[httpx2.AsyncClient]:
+    transport = httpx2.ASGITransport(app, client=(address, 1))
     async with httpx2.AsyncClient(transport=transport, base_url=API_ORIGIN) as http:
         yield http
 
 
 @pytest_asyncio.fixture
-async def browser(app: FastAPI) -> AsyncIterator[Browser]:
-    async with Browser(app, APP_ORIGIN) as browser:
+async def browser(app: FastAPI, address: str) -> AsyncIterator[Browser]:
+    async with Browser(app, APP_ORIGIN, address=address) as browser:
         yield browser

@@ -105,7 +105,7 @@ async def test_what_refusals_leave_behind_is_bounded(
 ) -> None:
     """RFC 9700 §4.14: a flood of refusals does not fill the database; the log has them all."""
     app = make_app(settings, database)
-    responses = await posted(app, TOKEN, 15)
+    responses = await posted(app, TOKEN, 15, client_id="mcp_unknown")
     for response in responses[:10]:
         await scene.logged(response, reason="grant_type is required")
     for response in responses[10:]:
