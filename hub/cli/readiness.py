@@ -10,7 +10,7 @@ from hub.migrations.runner import head_revision
 
 _MIGRATE = "Run `monsys migrate` first."
 _ROLE = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
-_REVISION = text("SELECT version_num FROM alembic_version")
+_REVISION = text("SELECT monsys_schema_revision()")
 
 
 async def check_database(hub_url: str) -> None:

@@ -192,7 +192,7 @@ def _findings() -> Select[*tuple[Any, ...]]:
     found = (
         select(
             col(Agent.name).label("subject"),
-            func.left(col(Finding.advisory_id), 200).label("key"),
+            col(Finding.advisory_id).label("key"),
             func.left(func.min(col(Advisory.summary)), 200).label("title"),
             severity_of(worst).label("severity"),
             func.min(col(Finding.first_seen_at)).label("since"),
@@ -203,7 +203,7 @@ def _findings() -> Select[*tuple[Any, ...]]:
             col(Finding.state).in_([FindingState.OPEN, FindingState.REBOOT_PENDING]),
             col(Finding.severity_rank) > Severity.INFO.rank,
         )
-        .group_by(col(Agent.name), func.left(col(Finding.advisory_id), 200))
+        .group_by(col(Agent.name), col(Finding.advisory_id))
     )
     has_packages = exists(
         select(1).where(

@@ -196,3 +196,12 @@ class CveSignal(SQLModel, table=True):
     cve_id: str = Field(primary_key=True, max_length=32)
     epss: float | None = None
     exploited_since: date | None = None
+
+
+class StaleGroup(SQLModel, table=True):
+    """That hosts have yet to be matched against a changed group. Public knowledge."""
+
+    __tablename__ = "stale_advisory_groups"
+
+    former_id: str = Field(primary_key=True, max_length=128)
+    group_id: str = Field(max_length=128)

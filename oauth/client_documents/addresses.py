@@ -22,6 +22,8 @@ def is_public(text: str) -> bool:
 
     IPv4 addresses written as IPv6 (`::ffff:127.0.0.1`) are judged as what they are.
     """
+    if "%" in text:  # a zone: the address means something on one link only (RFC 4007)
+        return False
     try:
         address: IPv4Address | IPv6Address = ip_address(text)
     except ValueError:

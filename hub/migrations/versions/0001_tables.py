@@ -136,6 +136,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_oauth_clients_created_at", "oauth_clients", ["created_at"], unique=False)
     op.create_table(
+        "stale_advisory_groups",
+        sa.Column("former_id", sa.String(length=128), nullable=False),
+        sa.Column("group_id", sa.String(length=128), nullable=False),
+        sa.PrimaryKeyConstraint("former_id", name=op.f("pk_stale_advisory_groups")),
+    )
+    op.create_table(
         "tenants",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
@@ -1844,6 +1850,7 @@ def downgrade() -> None:
     op.drop_table("users")
     op.drop_index("uq_tenants_slug", table_name="tenants")
     op.drop_table("tenants")
+    op.drop_table("stale_advisory_groups")
     op.drop_index("ix_oauth_clients_created_at", table_name="oauth_clients")
     op.drop_table("oauth_clients")
     op.drop_table("metric_samples")

@@ -76,7 +76,13 @@ POLICIES = {
     "oauth_events": f"tenant_id = {TENANT} OR {PRESENTED} = '*'",
     # Public knowledge, yet a transaction that nobody stands behind sees none of it.
     **dict.fromkeys(
-        ("advisories", "advisory_feeds", "advisory_ranges", "cve_signals"),
+        (
+            "advisories",
+            "advisory_feeds",
+            "advisory_ranges",
+            "cve_signals",
+            "stale_advisory_groups",
+        ),
         f"{TENANT} IS NOT NULL OR {PRESENTED} = '*'",
     ),
 }
@@ -89,8 +95,14 @@ def upgrade() -> None:
         " END IF; END $$"
     )
     op.execute(f"GRANT USAGE ON SCHEMA public TO {HUB_ROLE}")
-    # So that the hub can tell at its start whether it fits the schema.
-    op.execute(f"GRANT SELECT ON alembic_version TO {HUB_ROLE}")
+    # So that the hub can tell at its start whether it fits the schema, without a table to read.
+    op.execute(
+        "CREATE FUNCTION monsys_schema_revision() RETURNS text LANGUAGE sql STABLE"
+        " SECURITY DEFINER SET search_path = public"
+        " AS 'SELECT version_num FROM alembic_version'"
+    )
+    op.execute("REVOKE ALL ON FUNCTION monsys_schema_revision() FROM PUBLIC")
+    op.execute(f"GRANT EXECUTE ON FUNCTION monsys_schema_revision() TO {HUB_ROLE}")
     for table, condition in POLICIES.items():
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
@@ -162,7 +174,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("DROP FUNCTION monsys_make_metric_partitions(date, date)")
     op.execute("DROP FUNCTION monsys_drop_metric_partitions(date)")
-    op.execute(f"REVOKE ALL ON alembic_version FROM {HUB_ROLE}")
+    op.execute("DROP FUNCTION monsys_schema_revision()")
     op.execute("DROP POLICY oauth_events_appended ON oauth_events")
     for table in POLICIES:
         op.execute(f"REVOKE ALL ON {table} FROM {HUB_ROLE}")

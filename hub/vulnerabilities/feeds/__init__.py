@@ -1,0 +1,1 @@
+"""Feeds: where advisories come from, and how they are kept up to date."""

@@ -1,0 +1,127 @@
+"""Bringing a source's records in: checked as a whole, then stored batch by batch.
+
+Each batch is one transaction, and a record that is not newer than what is stored costs nothing: a
+run that was killed goes on where it stopped.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import batched
+from pathlib import Path
+
+import orjson
+
+from hub.clock import utc_now
+from hub.database import Database
+from hub.vulnerabilities.feeds.archives import Entry, check_archive, entries
+from hub.vulnerabilities.feeds.state import mark_stale, match_stale_groups, note_success
+from hub.vulnerabilities.index_rows import index_rows
+from hub.vulnerabilities.intake import take_in
+from hub.vulnerabilities.records import Document, RecordRefused
+from hub.vulnerabilities.rematching import EVERYBODY
+
+_DOCUMENTS_AT_ONCE = 500
+_MATCH_AFTER_BATCHES = 10
+MAX_REFUSALS_KEPT = 100
+
+type Read = Callable[[object, Entry], Document]
+type Wants = Callable[[Document], bool]
+
+
+@dataclass(slots=True)
+class Synchronised:
+    """What a run did."""
+
+    feed: str
+    files: int = 0
+    stored: int = 0
+    unwanted: int = 0
+    refused: list[RecordRefused] = field(default_factory=list)
+    decided: Counter[str] = field(default_factory=Counter)  # records by ecosystem
+    undecided: Counter[str] = field(default_factory=Counter)
+    findings_changed: int = 0
+    as_of: datetime | None = None
+    is_unchanged: bool = False
+
+
+async def synchronise(
+    database: Database,
+    path: Path,
+    *,
+    feed: str,
+    name: str,
+    read: Read,
+    wants: Wants,
+    etag: str = "",
+    report: Callable[[int, int | None], None] = lambda done, total: None,  # noqa: ARG005
+) -> Synchronised:
+    """Bring in the records of one file, archive or folder."""
+    now = utc_now()
+    result = Synchronised(name)
+    # What a killed run left unmatched comes first.
+    result.findings_changed += await match_stale_groups(database, at=now)
+    total = check_archive(path)
+    documents = _documents(path, read, wants, result)
+    for number, batch in enumerate(batched(documents, _DOCUMENTS_AT_ONCE), start=1):
+        async with database.transaction(presented=EVERYBODY) as session:
+            moved = await take_in(session, feed=feed, documents=batch)
+            await mark_stale(session, moved=moved)
+        result.stored += len(moved)
+        if number % _MATCH_AFTER_BATCHES == 0:
+            result.findings_changed += await match_stale_groups(database, at=now)
+        report(result.files, total)
+    result.findings_changed += await match_stale_groups(database, at=now)
+    report(result.files, total)
+    async with database.transaction(presented=EVERYBODY) as session:
+        await note_success(
+            session,
+            name=name,
+            checked_at=now,
+            as_of=result.as_of,
+            etag=etag,
+            records=result.files - len(result.refused) - result.unwanted,
+            refused=len(result.refused),
+            details={"refused": [str(each) for each in result.refused[:MAX_REFUSALS_KEPT]]},
+        )
+    return result
+
+
+def _documents(path: Path, read: Read, wants: Wants, result: Synchronised) -> Iterator[Document]:
+    for entry in entries(path):
+        result.files += 1
+        try:
+            document = _document(entry, read)
+        except RecordRefused as refused:
+            result.refused.append(refused)
+            continue
+        if not wants(document):
+            result.unwanted += 1
+            continue
+        _count(document, result)
+        yield document
+
+
+def _document(entry: Entry, read: Read) -> Document:
+    if entry.problem is not None:
+        raise RecordRefused(entry.name, entry.problem)
+    try:
+        data = orjson.loads(entry.read())
+    except orjson.JSONDecodeError as error:
+        raise RecordRefused(entry.name, "is not JSON") from error
+    document = read(data, entry)
+    try:
+        index_rows(document)
+    except (ValueError, RecursionError) as error:
+        raise RecordRefused(document.id, f"cannot be indexed: {error}") from error
+    return document
+
+
+def _count(document: Document, result: Synchronised) -> None:
+    rows = index_rows(document)
+    counter = result.undecided if any(row.problem for row in rows) else result.decided
+    for ecosystem in {affected.ecosystem.name for affected in document.affected} or {"(none)"}:
+        counter[ecosystem.partition(":")[0]] += 1
+    modified = min(max(document.modified, datetime(1970, 1, 1, tzinfo=UTC)), utc_now())
+    result.as_of = max(result.as_of or modified, modified)
