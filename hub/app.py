@@ -12,14 +12,18 @@ from hub.database import Database
 from hub.faults import install_error_handlers
 from hub.health import router as health_router
 from hub.ingest.routes import ingest_routes
+from hub.jobs.advisories import refresh_advisories
 from hub.jobs.maintenance import Maintenance
 from hub.memory import freeze_what_stays
 from hub.provision import database_urls
 from hub.request_id import RequestIdMiddleware
 from hub.settings import Settings
+from hub.web.documentation import Egress
 from hub.web.routes import web_routes
 from hub_schema.http import graphql_routes
 from hub_schema.http_execution import dashboard_document
+from hub_schema.operations import operations
+from mcp_adapter.first_door import FirstDoor
 from mcp_adapter.server import build_mcp
 from oauth.bearer import BearerAuthenticator
 from oauth.client_documents.fetcher import DocumentFetcher
@@ -55,7 +59,9 @@ def create_app(
         async with AsyncExitStack() as stack:
             stack.push_async_callback(database.close)
             await stack.enter_async_context(audit_writer)
-            await stack.enter_async_context(Maintenance(database, chores=(prune_oauth,)))
+            await stack.enter_async_context(
+                Maintenance(database, chores=(prune_oauth, refresh_advisories(settings)))
+            )
             await stack.enter_async_context(mcp.run())
             freeze_what_stays()
             yield
@@ -68,7 +74,7 @@ def create_app(
         # Swagger's page loads its script from a foreign host; /openapi.json serves any viewer.
         docs_url=None,
         redoc_url=None,
-        middleware=[Middleware(RequestIdMiddleware)],
+        middleware=[Middleware(RequestIdMiddleware), Middleware(FirstDoor, posted=mcp.posted)],
     )
     app.state.settings = settings
     app.state.database = database
@@ -80,6 +86,19 @@ def create_app(
     app.router.routes.extend(mcp.routes)
     app.router.routes.extend(graphql_routes(settings))
     app.router.routes.extend(
-        web_routes(settings, principal_of=session_principal, document_of=dashboard_document)
+        web_routes(
+            settings,
+            principal_of=session_principal,
+            document_of=dashboard_document,
+            egress=_egress(),
+        )
     )
     return app
+
+
+def _egress() -> Egress:
+    """Return what passes to Claude, from the declarations that the hub enforces."""
+    return {
+        name: [(field.path.partition(".")[2], field.egress.value) for field in operation.fields]
+        for name, operation in operations("mcp").items()
+    }

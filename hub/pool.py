@@ -20,6 +20,8 @@ from sqlalchemy.orm import Session
 _ASK_AFTER_IDLE_SECONDS = 15.0
 _RETURNED_AT = "monsys_returned_at"
 _ADAPTER = "monsys_adapter"
+NOTHING_COMMITTED = "a statement failed; nothing was committed"
+SERVER_SETTINGS = {"application_name": "monsys-hub", "timezone": "UTC", "jit": "off"}
 
 
 def engine_of(url: str, *, pool_size: int) -> AsyncEngine:
@@ -35,7 +37,7 @@ def engine_of(url: str, *, pool_size: int) -> AsyncEngine:
         json_deserializer=orjson.loads,
         connect_args={
             "connection_class": HubConnection,
-            "server_settings": {"application_name": "monsys-hub", "timezone": "UTC", "jit": "off"},
+            "server_settings": SERVER_SETTINGS,
         },
     )
     _replace_dead_connections(engine)
@@ -77,7 +79,7 @@ class HubTransaction:
     async def commit(self) -> None:
         """Commit. PostgreSQL answers ROLLBACK when a statement had failed: that is no success."""
         if await self._connection.execute("COMMIT") != "COMMIT":
-            raise asyncpg.InFailedSQLTransactionError("a statement failed; nothing was committed")
+            raise asyncpg.InFailedSQLTransactionError(NOTHING_COMMITTED)
 
     async def rollback(self) -> None:
         """Undo everything."""
@@ -85,7 +87,14 @@ class HubTransaction:
 
 
 def open_as(session: Session, *, tenant_id: UUID | None, user_id: UUID | None) -> None:
-    """Let the transaction that begins with the session's first statement see this tenant.
+    """Let the transaction that begins with the session's first statement see this tenant."""
+    pooled: Any = session.connection().connection
+    pooled.driver_connection.opening = opening_of(tenant_id, user_id)
+    session.info[_ADAPTER] = pooled.dbapi_connection
+
+
+def opening_of(tenant_id: UUID | None, user_id: UUID | None = None) -> str:
+    """Return what follows BEGIN, so that the transaction sees this tenant.
 
     The ids are written into the text because BEGIN takes no parameters; a UUID is hexadecimal
     digits and nothing else. `SET LOCAL` ends with the transaction; what is not set sees no rows.
@@ -95,9 +104,7 @@ def open_as(session: Session, *, tenant_id: UUID | None, user_id: UUID | None) -
         opening += f"SET LOCAL monsys.tenant_id='{UUID(int=tenant_id.int)}';"
     if user_id is not None:
         opening += f"SET LOCAL monsys.user_id='{UUID(int=user_id.int)}';"
-    pooled: Any = session.connection().connection
-    pooled.driver_connection.opening = opening
-    session.info[_ADAPTER] = pooled.dbapi_connection
+    return opening
 
 
 async def begun_connection(session: AsyncSession) -> Any:

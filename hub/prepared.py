@@ -3,13 +3,13 @@
 Building a select from its columns, looking up its compiled form and wrapping its rows costs
 SQLAlchemy about five times what asyncpg needs to run it. A prepared one is built with SQLAlchemy
 as any other, once, with a `bindparam` for each value that varies; after that its text goes to
-asyncpg, on the session's own connection and in its transaction, so row-level security sees no
-difference.
+asyncpg, on the connection and in the transaction of a session or of a lean transaction, so
+row-level security sees no difference.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from enum import Enum as PythonEnum
-from typing import Any
+from typing import Any, Concatenate
 
 import asyncpg
 from sqlalchemy import BindParameter, ClauseElement, Enum, Select
@@ -18,12 +18,17 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.visitors import cloned_traverse
 
+from hub.lean import LeanTransaction
 from hub.pool import begun_connection
 
 _DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
 
+# Where a prepared statement runs.
+type Transaction = AsyncSession | LeanTransaction
+
 # Called with each prepared read's text: SQLAlchemy's events do not see these statements.
 observers: list[Callable[[str], None]] = []
+_PREPARED_ONLY: set[Callable[..., Any]] = set()
 
 
 class PreparedWrite:
@@ -37,13 +42,17 @@ class PreparedWrite:
         self.text = str(compiled)
         self._names: list[str] = getattr(compiled, "positiontup", None) or []
 
-    async def run(self, session: AsyncSession, **values: object) -> list[Any]:
+    async def run(self, session: Transaction, **values: object) -> list[Any]:
         """Run it with these values; return asyncpg's records, if there are any."""
         arguments = [_stored(values[name]) for name in self._names]
         for observe in observers:
             observe(self.text)
         try:
-            connection = await begun_connection(session)
+            connection = (
+                session.connection
+                if isinstance(session, LeanTransaction)
+                else await begun_connection(session)
+            )
             records: list[Any] = await connection.fetch(self.text, *arguments)
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise OperationalError(self.text, None, error) from error
@@ -62,7 +71,7 @@ class PreparedRead(PreparedWrite):
             if isinstance(column.type, Enum) and column.type.enum_class is not None
         ]
 
-    async def rows(self, session: AsyncSession, **values: object) -> list[tuple[Any, ...]]:
+    async def rows(self, session: Transaction, **values: object) -> list[tuple[Any, ...]]:
         """Return the rows, with columns in the statement's order."""
         return [self._row(record) for record in await self.run(session, **values)]
 
@@ -74,6 +83,19 @@ class PreparedRead(PreparedWrite):
             if values[index] is not None:
                 values[index] = kind(values[index])
         return tuple(values)
+
+
+def prepared_only[**P, Result](
+    query: Callable[Concatenate[Transaction, P], Awaitable[Result]],
+) -> Callable[Concatenate[Transaction, P], Awaitable[Result]]:
+    """Declare a query that runs prepared statements and nothing else: it needs no session."""
+    _PREPARED_ONLY.add(query)
+    return query
+
+
+def is_prepared_only(query: Callable[..., Any]) -> bool:
+    """Tell whether the query was declared so."""
+    return query in _PREPARED_ONLY
 
 
 def _inline_when_known(parameter: BindParameter[Any]) -> None:

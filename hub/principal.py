@@ -40,6 +40,7 @@ class Permission(StrEnum):
     SLA_READ = "sla:read"
     TENANT_MANAGE = "tenant:manage"
     TRUST_READ = "trust:read"
+    VULNERABILITIES_ACCEPT = "vulnerabilities:accept"
     VULNERABILITIES_READ = "vulnerabilities:read"
 
 
@@ -68,7 +69,13 @@ PERMISSIONS_BY_SCOPE: dict[Scope, frozenset[Permission]] = {
     Scope.ACKNOWLEDGE: frozenset({Permission.DETECTIONS_ACKNOWLEDGE}),
 }
 
-_TRIAGE = frozenset({Permission.DETECTIONS_ACKNOWLEDGE, Permission.DETECTIONS_REOPEN})
+_TRIAGE = frozenset(
+    {
+        Permission.DETECTIONS_ACKNOWLEDGE,
+        Permission.DETECTIONS_REOPEN,
+        Permission.VULNERABILITIES_ACCEPT,
+    }
+)
 _EXPLORE = frozenset({Permission.SCHEMA_EXPLORE})
 _MANAGE = frozenset({Permission.TENANT_MANAGE})
 

@@ -103,6 +103,16 @@ class Settings(BaseSettings):
     mail_from: str | None = Field(
         None, description="Sender of letters, such as `monsys <hub@example.com>`."
     )
+    osv_source: str | None = Field(
+        None,
+        description="Where OSV's archives are fetched from, every six hours: an address or a"
+        " folder. Without it: OSV's own in production, and nothing in development.",
+    )
+    kernel_cves_source: str | None = Field(
+        None,
+        description="Folder, archive or address of the kernel's CVE v5 records, read every six"
+        " hours.",
+    )
     registrations_per_hour: int = Field(60, ge=1, description="OAuth clients per address.")
     oauth_requests_per_minute: int = Field(
         600, ge=1, description="Requests of one address to each OAuth endpoint."

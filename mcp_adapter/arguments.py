@@ -10,6 +10,7 @@ import jsonschema_rs
 import rfc8785
 from jsonschema_rs import ValidationError, ValidationErrorKind
 
+from hub.canonical import canonical_json
 from hub.text import is_storable
 from mcp_adapter.input_schema import JsonSchema
 
@@ -24,10 +25,10 @@ type Checker = Callable[[Mapping[str, Any]], list[str]]
 def args_hash(arguments: object) -> str:
     """Return the SHA-256 of the arguments as RFC 8785 canonical JSON; the log keeps only this."""
     try:
-        canonical = rfc8785.dumps(arguments)  # type: ignore[arg-type]
+        canonical = canonical_json(arguments)
     except rfc8785.CanonicalizationError:
         # RFC 8785 §3.2.2.3: numbers are IEEE 754 doubles, so larger integers hash as those.
-        canonical = rfc8785.dumps(_as_doubles(arguments))
+        canonical = canonical_json(_as_doubles(arguments))
     return hashlib.sha256(canonical).hexdigest()
 
 

@@ -19,6 +19,7 @@ from hub.audit.commands import ToolCall, append_tool_calls
 from hub.audit.writer import AuditWriter
 from hub.database import Database, UnitOfWork
 from hub.principal import Principal
+from hub.reading import reading
 from hub_schema.context import Context
 from hub_schema.execution import run_operation
 from mcp_adapter.arguments import Checker, args_hash, checker_of
@@ -153,10 +154,12 @@ class ToolCaller:
         self, invocation: _Invocation, prepared: _Prepared, arguments: Mapping[str, Any]
     ) -> CallOutcome:
         try:
-            async with self._database.transaction(
-                tenant_id=invocation.principal.tenant_id, user_id=invocation.user_id
-            ) as session:
-                outcome = await self._run(invocation, prepared, arguments, UnitOfWork(session))
+            async with reading(
+                self._database,
+                tenant_id=invocation.principal.tenant_id,
+                user_id=invocation.user_id,
+            ) as work:
+                outcome = await self._run(invocation, prepared, arguments, work)
         except asyncio.CancelledError:
             # Shielded by the writer itself: the row is written although nobody waits any more.
             await self._record(invocation, CallStatus.CANCELLED)

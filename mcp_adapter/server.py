@@ -1,11 +1,12 @@
 """Puts the connector together; the composition root mounts what `build_mcp` returns."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from hub.audit.writer import AuditWriter
 from hub.database import Database
@@ -27,6 +28,7 @@ class McpEndpoint:
     """The connector's routes, and what must run while they are served."""
 
     routes: list[Route]
+    posted: Mapping[str, ASGIApp]  # by path: what answers a POST, for `FirstDoor`
     _sessions: StreamableHTTPSessionManager
 
     @asynccontextmanager
@@ -76,4 +78,5 @@ def build_mcp(
         Route("/mcp/", at_path, include_in_schema=False),
         Route("/", at_origin, methods=["POST", "OPTIONS"], include_in_schema=False),
     ]
-    return McpEndpoint(routes=routes, _sessions=sessions)
+    posted: dict[str, ASGIApp] = {"/mcp": at_path, "/mcp/": at_path, "/": at_origin}
+    return McpEndpoint(routes=routes, posted=posted, _sessions=sessions)

@@ -8,12 +8,15 @@ makes the browser ask first as well, and we never allow it to others. Forms carr
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+import structlog
 from fastapi import Request, Response
 
 from hub.principal import Principal
 from hub.secret_box import SecretBox
 from hub.settings import Settings
 from hub.tenancy.sessions import digest_of, principal_of_session
+
+_log = structlog.get_logger(__name__)
 
 _SESSION = "monsys_session"
 _FORM = "monsys_form"
@@ -41,9 +44,12 @@ def is_same_site(request: Request) -> bool:
     `Origin` decides. A request with neither was not made by a browser on behalf of a page.
     """
     settings: Settings = request.app.state.settings
-    if (site := request.headers.get("sec-fetch-site")) is not None:
-        return site in {"same-origin", "none"} or _is_known_origin(request, settings)
-    return "origin" not in request.headers or _is_known_origin(request, settings)
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    is_same = site in {"same-origin", "none"} if site is not None else origin is None
+    if is_same or _is_known_origin(request, settings):
+        return True
+    _log.info("foreign_form_refused", path=request.url.path, site=site)
+    return False
 
 
 def _is_known_origin(request: Request, settings: Settings) -> bool:
@@ -93,7 +99,10 @@ def csrf_token(box: SecretBox, *, cookie: str, form: str) -> str:
 
 def is_csrf_token(box: SecretBox, token: str, *, cookie: str, form: str) -> bool:
     """Tell whether the form came from us."""
-    return box.verify(token, f"{digest_of(cookie)}\n{form}", purpose=_CSRF_PURPOSE)
+    is_ours = box.verify(token, f"{digest_of(cookie)}\n{form}", purpose=_CSRF_PURPOSE)
+    if not is_ours:
+        _log.info("forged_form_refused", form=form.partition("\n")[0])
+    return is_ours
 
 
 def local_target(target: str) -> str:

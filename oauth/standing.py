@@ -53,8 +53,6 @@ async def presented_token(database: Database, *, digest: str) -> PresentedToken 
     """
     for observe in observers:
         observe(_LOOK_UP)
-    async with database.engine.connect() as connection:
-        pooled = await connection.get_raw_connection()
-        driver: Any = pooled.driver_connection
-        row = await driver.fetchrow(_LOOK_UP, digest)
+    async with database.lean.connection() as connection:
+        row = await connection.fetchrow(_LOOK_UP, digest)
     return PresentedToken.of(row) if row else None

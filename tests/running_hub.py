@@ -16,6 +16,7 @@ import uvicorn
 
 from hub.database import Database
 from hub.settings import Settings
+from oauth.client_documents.fetcher import DocumentFetcher
 
 # Limits that only get in the way of tests that are not about them.
 GENEROUS: dict[str, Any] = {
@@ -72,7 +73,13 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def serving(database_url: str, data_dir: Path, **options: Any) -> AsyncIterator[RunningHub]:
+async def serving(
+    database_url: str,
+    data_dir: Path,
+    *,
+    document_fetcher: DocumentFetcher | None = None,
+    **options: Any,
+) -> AsyncIterator[RunningHub]:
     """Serve the hub in this event loop, its two origins told apart by name."""
     # Imported late: the composition root pulls in everything, which most tests do not need.
     from hub.app import create_app  # noqa: PLC0415
@@ -87,7 +94,7 @@ async def serving(database_url: str, data_dir: Path, **options: Any) -> AsyncIte
         **(GENEROUS | options),
     )
     database = Database(database_url, pool_size=8)
-    app = create_app(settings, database=database)
+    app = create_app(settings, database=database, document_fetcher=document_fetcher)
     server = _Server(uvicorn.Config(app, log_config=None, lifespan="on"))
     serving_task = asyncio.create_task(server.serve(sockets=[listener]), name="hub")
     async with httpx2.AsyncClient(timeout=30, trust_env=False) as http:

@@ -6,10 +6,10 @@ from typing import Self
 
 import strawberry
 
-from hub.overview.queries import Overview, overview, sla_counts
+from hub.overview.queries import Overview
+from hub.overview.summary import current_summary
 from hub.principal import Permission
 from hub.sla.budget import SlaState
-from hub.sla.queries import sla_standings
 from hub_schema.context import Info
 from hub_schema.directives import EgressClass, guarded, leaf, part
 from hub_schema.figures import SeverityCounts, rounded
@@ -83,10 +83,11 @@ class OverviewType:
 class OverviewQuery:
     """Overview field of the query root."""
 
-    @guarded(Permission.OVERVIEW_READ, "The tenant in a few figures, as of now.")
+    @guarded(Permission.OVERVIEW_READ, "The tenant in a few figures, at most 20 seconds old.")
     async def overview(self, info: Info) -> OverviewType:
         """Delegate, shape the answer."""
-        work, now = info.context.work, info.context.now
-        figures = await work.run(overview, now=now)
-        standings = await work.run(sla_standings, now=now)
-        return OverviewType.of(figures, sla_counts(standings))
+        context = info.context
+        summary = await context.work.run(
+            current_summary, tenant_id=context.principal.tenant_id, now=context.now
+        )
+        return OverviewType.of(summary.overview, summary.sla)

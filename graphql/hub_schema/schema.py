@@ -14,6 +14,7 @@ from hub_schema.overview import OverviewQuery
 from hub_schema.sla import SlaQuery
 from hub_schema.trust import TrustQuery
 from hub_schema.viewer import ViewerQuery
+from hub_schema.vulnerability_acceptance import VulnerabilityMutation
 from hub_schema.vulnerabilities import VulnerabilityQuery
 
 Query = merge_types(
@@ -30,7 +31,7 @@ Query = merge_types(
         VulnerabilityQuery,
     ),
 )
-Mutation = merge_types("Mutation", (DetectionMutation,))
+Mutation = merge_types("Mutation", (DetectionMutation, VulnerabilityMutation))
 
 schema = strawberry.Schema(
     query=Query, mutation=Mutation, config=StrawberryConfig(name_converter=HouseNames())

@@ -15,7 +15,7 @@ from sqlmodel import col
 from hub.alerts.models import Alert, AlertCategory, AlertState
 from hub.fleet.models import Agent
 from hub.paging import Page, check_page_size, decode_cursor, encode_cursor
-from hub.prepared import PreparedRead
+from hub.prepared import PreparedRead, Transaction, prepared_only
 from hub.severity import Severity
 
 
@@ -87,8 +87,9 @@ def _page_read(given: frozenset[str]) -> PreparedRead:
     return PreparedRead(statement)
 
 
+@prepared_only
 async def alerts_page(
-    session: AsyncSession,
+    session: Transaction,
     *,
     severity: Severity | None = None,
     category: AlertCategory | None = None,

@@ -6,13 +6,12 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 import orjson
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from hub.audit.events import GENESIS_HASH, AuditEvent, EventType, row_hash
-from hub.audit.statements import APPEND_CALLS, APPEND_ROWS, HEADS, LOCK_HEAD
+from hub.audit.events import AuditEvent, EventType, row_hash
+from hub.audit.statements import APPEND_CALLS, APPEND_ROWS, LOCK_HEAD, MAKE_HEAD
 from hub.audit.storable import MAX_TOOL_NAME_CHARACTERS, storable_event, storable_text
 from hub.clock import utc_now
+from hub.prepared import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class ToolCall:
 
 
 async def append_events(
-    session: AsyncSession,
+    session: Transaction,
     *,
     tenant_id: UUID,
     events: Sequence[AuditEvent],
@@ -64,7 +63,7 @@ async def append_events(
 
 
 async def append_tool_calls(
-    session: AsyncSession, calls: Sequence[ToolCall], *, at: datetime | None = None
+    session: Transaction, calls: Sequence[ToolCall], *, at: datetime | None = None
 ) -> None:
     """Write the call-log rows and the audit events of calls that one tenant's people made."""
     called_at = at or utc_now()
@@ -87,7 +86,7 @@ async def append_tool_calls(
 
 
 async def _chained(
-    session: AsyncSession, tenant_id: UUID, events: Sequence[AuditEvent], at: datetime | None
+    session: Transaction, tenant_id: UUID, events: Sequence[AuditEvent], at: datetime | None
 ) -> dict[str, object]:
     """Lock the end of the chain; return the rows that go on from it, and where they end."""
     seq, previous_hash = await _lock_head(session, tenant_id)
@@ -124,15 +123,11 @@ async def _chained(
     }
 
 
-async def _lock_head(session: AsyncSession, tenant_id: UUID) -> tuple[int, str]:
+async def _lock_head(session: Transaction, tenant_id: UUID) -> tuple[int, str]:
     """Return the end of the chain, locked; the first event of a tenant makes it."""
     heads = await LOCK_HEAD.rows(session, tenant_id=tenant_id)
     if not heads:
-        await session.execute(
-            postgresql.insert(HEADS)
-            .values(tenant_id=tenant_id, seq=0, hash=GENESIS_HASH)
-            .on_conflict_do_nothing()
-        )
+        await MAKE_HEAD.run(session, tenant_id=tenant_id)
         heads = await LOCK_HEAD.rows(session, tenant_id=tenant_id)
     seq, last_hash = heads[0]
     return seq, last_hash

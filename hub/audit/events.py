@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-import rfc8785
+from hub.canonical import canonical_json
 
 GENESIS_HASH = "0" * 64
 
@@ -55,6 +55,7 @@ class EventType(StrEnum):
     TOTP_REMOVED = "totp_removed"
     TRUST_WEIGHTS_CHANGED = "trust_weights_changed"
     USER_ADDED = "user_added"
+    VULNERABILITY_ACCEPTED = "vulnerability_accepted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def row_hash(
 ) -> str:
     """Return the SHA-256 of the row as canonical JSON (RFC 8785), the previous hash included."""
     return hashlib.sha256(
-        rfc8785.dumps(
+        canonical_json(
             {
                 "actor": event.actor,
                 "actor_kind": event.actor_kind,

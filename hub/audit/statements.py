@@ -6,12 +6,14 @@ Rows travel as one JSON parameter each, so the text is the same for one row and 
 from typing import Any
 
 from sqlalchemy import Table, bindparam, column, func, insert, select, update
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 
+from hub.audit.events import GENESIS_HASH
 from hub.audit.models import AuditHead, AuditRow, McpCall
 from hub.prepared import PreparedRead, PreparedWrite
 
-HEADS: Table = AuditHead.__table__  # type: ignore[attr-defined]
+_HEADS: Table = AuditHead.__table__  # type: ignore[attr-defined]
 _ROWS: Table = AuditRow.__table__  # type: ignore[attr-defined]
 _CALLS: Table = McpCall.__table__  # type: ignore[attr-defined]
 
@@ -26,13 +28,18 @@ def _insert_records(table: Table, parameter: str) -> Any:
 
 
 LOCK_HEAD = PreparedRead(
-    select(HEADS.c.seq, HEADS.c.hash)
-    .where(HEADS.c.tenant_id == bindparam("tenant_id"))
+    select(_HEADS.c.seq, _HEADS.c.hash)
+    .where(_HEADS.c.tenant_id == bindparam("tenant_id"))
     .with_for_update()
 )
+MAKE_HEAD = PreparedWrite(
+    postgresql.insert(_HEADS)
+    .values(tenant_id=bindparam("tenant_id"), seq=0, hash=GENESIS_HASH)
+    .on_conflict_do_nothing()
+)
 _MOVE_HEAD = (
-    update(HEADS)
-    .where(HEADS.c.tenant_id == bindparam("of_tenant_id"))
+    update(_HEADS)
+    .where(_HEADS.c.tenant_id == bindparam("of_tenant_id"))
     .values(seq=bindparam("last_seq"), hash=bindparam("last_hash"))
 )
 APPEND_ROWS = PreparedWrite(_MOVE_HEAD.add_cte(_insert_records(_ROWS, "audit_rows")))

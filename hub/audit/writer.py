@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from hub.audit.commands import ToolCall, append_tool_calls
-from hub.database import Database, enter
+from hub.database import Database
 from hub.errors import Unavailable
 
 _log = structlog.get_logger(__name__)
@@ -101,11 +101,11 @@ class AuditWriter:
             by_tenant[call.tenant_id].append(call)
         # Always in the same order, so that two hub processes cannot wait for each other.
         first, *others = sorted(by_tenant)
-        async with self._database.transaction(tenant_id=first) as session:
-            await append_tool_calls(session, by_tenant[first])
+        async with self._database.lean.transaction(tenant_id=first) as transaction:
+            await append_tool_calls(transaction, by_tenant[first])
             for tenant_id in others:
-                await enter(session, tenant_id=tenant_id)
-                await append_tool_calls(session, by_tenant[tenant_id])
+                await transaction.enter(tenant_id)
+                await append_tool_calls(transaction, by_tenant[tenant_id])
 
     @staticmethod
     def _fail(batch: list[_Waiting]) -> None:

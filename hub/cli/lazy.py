@@ -17,6 +17,8 @@ _MODULES = {
     "oauth": "hub.cli.oauth_trace",
     "keys": "hub.cli.keys",
     "egress": "hub.cli.egress",
+    "osv": "hub.cli.osv",
+    "kernel-cves": "hub.cli.kernel_cves",
     "seed": "hub.cli.seed",
 }
 

@@ -9,11 +9,12 @@ from fastapi.routing import APIRoute
 from hub.clock import utc_now
 from hub.errors import InvalidInput
 from hub.faults import ProblemResponse
-from hub.fleet.commands import record_report, replace_inventory, touch_agents
+from hub.fleet.commands import record_report, touch_agents
 from hub.ingest.authentication import Agent
 from hub.ingest.bodies import ReportRoute
 from hub.ingest.report import Accepted, Heartbeat, Report
 from hub.ingest.translation import agent_report, installed_packages
+from hub.vulnerabilities.inventory import follow_running_kernel, take_inventory
 
 MAX_CLOCK_AHEAD = timedelta(minutes=5)
 
@@ -80,11 +81,16 @@ async def _ingest(report: Report, agent: Agent) -> Accepted:
     )
     packages = installed_packages(report)
     if packages is not None:
-        await replace_inventory(
+        await take_inventory(
             agent.session,
             tenant_id=agent.tenant_id,
             agent_id=agent.agent_id,
             packages=packages,
+            at=now,
+        )
+    else:
+        await follow_running_kernel(
+            agent.session, tenant_id=agent.tenant_id, agent_id=agent.agent_id, at=now
         )
     return Accepted(packages=len(packages or ()))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ScalarSelect, func, select
+from sqlalchemy import ScalarSelect, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -17,7 +17,7 @@ from hub.fleet.status import is_online
 from hub.severity import Severity
 from hub.sla.budget import SlaState
 from hub.sla.queries import SlaStanding
-from hub.trust.models import TrustSnapshot
+from hub.trust.models import TrustSnapshot, TrustState
 from hub.trust.queries import delta
 
 DETECTION_WINDOW = timedelta(hours=24)
@@ -40,7 +40,7 @@ class Overview:
 async def overview(session: AsyncSession, *, now: datetime) -> Overview:
     """Return the figures as of a moment."""
     statement = select(
-        _trust_total(now).label("trust_now"),
+        _trust_now(now).label("trust_now"),
         _trust_total(now - timedelta(days=1)).label("trust_day"),
         _trust_total(now - timedelta(days=7)).label("trust_week"),
         _by_severity(Alert, col(Alert.state) == AlertState.OPEN).label("alerts"),
@@ -73,6 +73,20 @@ def sla_counts(standings: list[SlaStanding]) -> dict[SlaState, int]:
     """Return how many targets are in each state, those with none included."""
     counted = Counter(standing.budget.state for standing in standings)
     return {state: counted[state] for state in SlaState}
+
+
+def _trust_now(now: datetime) -> ScalarSelect[float | None]:
+    """Select the score that is kept current, or a snapshot that is newer."""
+    columns = (
+        select(col(table.computed_at).label("at"), col(table.score_total).label("total"))
+        .where(col(table.computed_at) <= now)
+        .order_by(col(table.computed_at).desc())
+        .limit(1)
+        .subquery()
+        for table in (TrustState, TrustSnapshot)
+    )
+    scores = union_all(*(select(one) for one in columns)).subquery("scores")
+    return select(scores.c.total).order_by(scores.c.at.desc()).limit(1).scalar_subquery()
 
 
 def _trust_total(moment: datetime) -> ScalarSelect[float | None]:

@@ -28,6 +28,7 @@ BURN_PERIODS: Mapping[str, timedelta] = {
     "3d": timedelta(days=3),
 }
 AT_RISK_CONSUMED = 0.8
+_NOTHING, _MINUTE, _DAY = timedelta(), timedelta(minutes=1), timedelta(days=1)
 _FORECAST_PERIOD = "1d"  # long enough not to panic at one bad minute, short enough to see today
 
 
@@ -38,6 +39,7 @@ class BurnRule:
     share: float
     long: str
     short: str
+    is_page: bool = False  # somebody must come now; else a ticket will do
 
     def factor(self, window: timedelta) -> float:
         """Return the burn rate above which the rule fires; 14.4 for 2 % of 30 days in an hour.
@@ -49,8 +51,8 @@ class BurnRule:
 
 # Google SRE workbook, chapter 5, table 5-8; the last row is Sloth's second ticket rule.
 BURN_RULES = (
-    BurnRule(0.02, "1h", "5m"),
-    BurnRule(0.05, "6h", "30m"),
+    BurnRule(0.02, "1h", "5m", is_page=True),
+    BurnRule(0.05, "6h", "30m", is_page=True),
     BurnRule(0.10, "1d", "2h"),
     BurnRule(0.10, "3d", "6h"),
 )
@@ -106,24 +108,34 @@ def budget_of(
     minimum_data: float,
     seen: Seconds,
     recent: Mapping[str, Seconds],
+    excluded: timedelta = _NOTHING,
+    ahead: timedelta = _NOTHING,
+    excluded_ahead: timedelta = _NOTHING,
 ) -> Budget:
     """Return where a target stands, from the seconds of its window and of the recent periods.
 
-    `age` is how long the target has existed or has been observed, whichever is longer.
+    `age` is how long the target has existed or has been observed, whichever is longer. `excluded`
+    is maintenance within the window so far. `ahead` is what of the window is still to come: nothing
+    of a rolling window, the rest of a calendar month.
     """
-    span = min(window, max(age, timedelta(seconds=seen.known)))
+    so_far = window - ahead
+    span = min(so_far, max(age, timedelta(seconds=seen.known))) - excluded
+    promised = max(_NOTHING, span + ahead - excluded_ahead)
     allowed = 1.0 - objective
     rate = seen.error_rate
-    consumed_minutes = None if rate is None else rate * span / timedelta(minutes=1)
-    budget_minutes = allowed * (span / timedelta(minutes=1))
-    consumed = rate / allowed if rate is not None and allowed else None
+    consumed_minutes = None if rate is None else rate * (span / _MINUTE)
+    budget_minutes = allowed * (promised / _MINUTE)
+    consumed = (
+        consumed_minutes / budget_minutes
+        if consumed_minutes is not None and budget_minutes
+        else None
+    )
     burn_rates = {period: burn_rate(recent.get(period, Seconds()), allowed) for period in recent}
-    known_share = seen.known / span.total_seconds() if span else 0.0
+    known_share = min(1.0, seen.known / span.total_seconds()) if span > _NOTHING else 0.0
     state = _state(
         seen=seen,
         consumed=consumed,
-        allowed=allowed,
-        window=window,
+        allowed_seconds=allowed * (window - excluded - excluded_ahead).total_seconds(),
         has_enough_data=bool(seen.known) and known_share >= minimum_data,
         is_burning=is_burning(burn_rates, window=window),
     )
@@ -137,7 +149,10 @@ def budget_of(
         burn_rates=burn_rates,
         state=state,
         days_until_exhausted=_days_until_exhausted(
-            consumed, burn_rates.get(_FORECAST_PERIOD), window=window
+            consumed,
+            burn_rates.get(_FORECAST_PERIOD),
+            window=promised if ahead else window,
+            ahead=ahead,
         ),
     )
 
@@ -148,26 +163,31 @@ def burn_rate(recent: Seconds, allowed: float) -> float | None:
     return rate / allowed if rate is not None and allowed else None
 
 
-def is_burning(burn_rates: Mapping[str, float | None], *, window: timedelta) -> bool:
-    """Tell whether a rule fires: its long and its short period are both above the factor."""
-    return any(
-        min(burn_rates.get(rule.long) or 0.0, burn_rates.get(rule.short) or 0.0)
-        > rule.factor(window)
+def firing_rules(burn_rates: Mapping[str, float | None], *, window: timedelta) -> list[BurnRule]:
+    """Return the rules whose long and short period are both above the factor."""
+    return [
+        rule
         for rule in BURN_RULES
-    )
+        if min(burn_rates.get(rule.long) or 0.0, burn_rates.get(rule.short) or 0.0)
+        > rule.factor(window)
+    ]
+
+
+def is_burning(burn_rates: Mapping[str, float | None], *, window: timedelta) -> bool:
+    """Tell whether a rule fires."""
+    return bool(firing_rules(burn_rates, window=window))
 
 
 def _state(
     *,
     seen: Seconds,
     consumed: float | None,
-    allowed: float,
-    window: timedelta,
+    allowed_seconds: float,
     has_enough_data: bool,
     is_burning: bool,
 ) -> SlaState:
     # More bad time than a whole window may have: whatever the unknown time was, it is breached.
-    if seen.bad > allowed * window.total_seconds():
+    if seen.bad > allowed_seconds:
         return SlaState.BREACHED
     if not has_enough_data:
         return SlaState.UNKNOWN
@@ -179,18 +199,19 @@ def _state(
 
 
 def _days_until_exhausted(
-    consumed: float | None, pace: float | None, *, window: timedelta
+    consumed: float | None, pace: float | None, *, window: timedelta, ahead: timedelta
 ) -> float | None:
     """Return when the budget ends at the pace of the last day; None when it never does.
 
     At a pace below what remains, one whole window passes before the budget ends, and by then
-    today's losses have left the window.
+    today's losses have left a rolling window; a calendar month ends and begins anew.
     """
     if consumed is None:
         return None
     remaining = 1.0 - consumed
     if remaining <= 0:
         return 0.0
-    if pace is None or pace <= remaining:
+    if not pace or (not ahead and pace <= remaining):
         return None
-    return remaining * (window / timedelta(days=1)) / pace
+    days = remaining * (window / _DAY) / pace
+    return None if ahead and days > ahead / _DAY else days

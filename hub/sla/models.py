@@ -111,7 +111,7 @@ class SlaProbe(SQLModel, table=True):
     __tablename__ = "sla_probes"
     __table_args__ = (
         tenant_reference("target_id", "sla_targets"),
-        CheckConstraint("interval_seconds BETWEEN 30 AND 3600", name="interval_in_range"),
+        CheckConstraint("interval_seconds BETWEEN 60 AND 3600", name="interval_in_range"),
         CheckConstraint("timeout_seconds BETWEEN 0.1 AND 30", name="timeout_in_range"),
     )
 

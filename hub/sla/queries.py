@@ -1,20 +1,47 @@
 """Reads of service levels. Each function is one SQL statement."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Select, func, literal, select
+from sqlalchemy import (
+    DateTime,
+    Float,
+    Select,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from hub.fleet.models import Agent
+from hub.prepared import PreparedRead
 from hub.sla.budget import BURN_PERIODS, Budget, Seconds, SlaState, budget_of
-from hub.sla.models import SlaIndicator, SlaObservation, SlaTarget
+from hub.sla.models import SlaHour, SlaIndicator, SlaMaintenance, SlaObservation, SlaTarget
+from hub.sla.periods import joined, time_within
 
 _WORST_FIRST = (SlaState.BREACHED, SlaState.AT_RISK, SlaState.UNKNOWN, SlaState.MET)
+_INSTANT = DateTime(timezone=True)
+_WINDOW, _NOW = "window", "now"
+_NOTHING_SECONDS = 1e-6
+_SHOWN = (
+    *("id", "name", "description", "indicator", "agent_name"),
+    *("objective", "window_days", "is_calendar_month"),
+)
+_TARGET_COLUMNS = (
+    *("id", "name", "description", "indicator", "objective", "window_days"),
+    *("is_calendar_month", "minimum_data", "created_at"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,83 +55,193 @@ class SlaStanding:
     agent_name: str | None
     objective: float
     window_days: int
+    is_calendar_month: bool
+    window: timedelta
     budget: Budget
+
+
+@dataclass(frozen=True, slots=True)
+class SlaDay:
+    """How one day (UTC) of a target went."""
+
+    day: datetime
+    good_seconds: float
+    bad_seconds: float
 
 
 async def sla_standings(session: AsyncSession, *, now: datetime) -> list[SlaStanding]:
     """Return every target with where it stands, those in trouble first, then by name."""
-    rows = (await session.execute(_totals(now))).mappings().all()
-    standings: Sequence[SlaStanding] = [_standing(row, now) for row in rows]
+    by_target: dict[UUID, dict[str, Mapping[str, Any]]] = defaultdict(dict)
+    for row in await _SUMS.rows(session, now=now):
+        fields = dict(zip(_COLUMNS, row, strict=True))
+        by_target[fields["id"]][fields["moment"]] = fields
+    standings: Sequence[SlaStanding] = [_standing(sums, now) for sums in by_target.values()]
     return sorted(
         standings, key=lambda one: (_WORST_FIRST.index(one.budget.state), one.name.casefold())
     )
 
 
-def _totals(now: datetime) -> Select[Any]:
-    """Select the targets with their good and bad seconds, over the window and lately."""
-    good, bad, at = (
-        col(SlaObservation.good_seconds),
-        col(SlaObservation.bad_seconds),
-        col(SlaObservation.at),
-    )
-    sums: list[ColumnElement[Any]] = [
-        func.sum(good).label("good"),
-        func.sum(bad).label("bad"),
-        func.min(at).label("observed_since"),
-    ]
-    for name, period in BURN_PERIODS.items():
-        is_recent = at >= now - period
-        sums += [
-            func.sum(good).filter(is_recent).label(f"good_{name}"),
-            func.sum(bad).filter(is_recent).label(f"bad_{name}"),
-        ]
-    observed = (
-        select(*sums)
+async def sla_days(
+    session: AsyncSession, *, target_id: UUID, since: datetime, until: datetime
+) -> list[SlaDay]:
+    """Return how a target's days went, oldest first; days without observations are absent."""
+    day = func.date_trunc("day", col(SlaHour.at), "UTC")
+    rows = await session.execute(
+        select(day, func.sum(col(SlaHour.good_seconds)), func.sum(col(SlaHour.bad_seconds)))
         .where(
-            col(SlaObservation.tenant_id) == col(SlaTarget.tenant_id),
-            col(SlaObservation.target_id) == col(SlaTarget.id),
-            at >= literal(now) - func.make_interval(0, 0, 0, col(SlaTarget.window_days)),
-            at < now,
+            col(SlaHour.target_id) == target_id, col(SlaHour.at) >= since, col(SlaHour.at) < until
         )
-        .lateral("observed")
+        .group_by(day)
+        .order_by(day)
+    )
+    return [SlaDay(*row) for row in rows]
+
+
+def _targets(now: Any) -> Any:
+    """Select the targets with their windows, and what they are judged by."""
+    target = SlaTarget
+    zone = col(target.time_zone)
+    month = func.date_trunc("month", now, zone)
+    next_month = func.timezone(
+        zone, func.timezone(zone, month) + literal_column("interval '1 month'")
+    )
+    by_month = col(target.is_calendar_month)
+    days = func.make_interval(0, 0, 0, col(target.window_days))
+    starts_at = case((by_month, month), else_=now - days)
+    ends_at = case((by_month, next_month), else_=now)
+    observed_since = (
+        select(func.min(col(SlaObservation.at)))
+        .where(
+            col(SlaObservation.tenant_id) == col(target.tenant_id),
+            col(SlaObservation.target_id) == col(target.id),
+        )
+        .scalar_subquery()
+    )
+    maintenance = (
+        select(
+            func.jsonb_agg(
+                func.jsonb_build_array(
+                    func.extract("epoch", col(SlaMaintenance.starts_at)),
+                    func.extract("epoch", col(SlaMaintenance.ends_at)),
+                )
+            )
+        )
+        .where(
+            or_(
+                col(SlaMaintenance.target_id).is_(None),
+                col(SlaMaintenance.target_id) == col(target.id),
+            ),
+            col(SlaMaintenance.ends_at) > starts_at,
+            col(SlaMaintenance.starts_at) < ends_at,
+        )
+        .scalar_subquery()
     )
     return (
         select(
-            col(SlaTarget.id),
-            col(SlaTarget.name),
-            col(SlaTarget.description),
-            col(SlaTarget.indicator),
-            col(SlaTarget.objective),
-            col(SlaTarget.window_days),
-            col(SlaTarget.minimum_data),
-            col(SlaTarget.created_at),
+            *(col(getattr(target, name)) for name in _TARGET_COLUMNS),
             col(Agent.name).label("agent_name"),
-            *observed.c,
+            starts_at.label("starts_at"),
+            ends_at.label("ends_at"),
+            observed_since.label("observed_since"),
+            maintenance.label("maintenance"),
         )
-        .outerjoin(Agent, col(Agent.id) == col(SlaTarget.agent_id))
-        .join(observed, literal(value=True))
+        .outerjoin(Agent, col(Agent.id) == col(target.agent_id))
+        .subquery("targets")
     )
 
 
-def _standing(row: RowMapping, now: datetime) -> SlaStanding:
+def _sums() -> Select[*tuple[Any, ...]]:
+    """Select, for each target and moment, the good and bad seconds that lie before the moment.
+
+    Moments are the window's start, the start of each recent period, and now. What lies before a
+    moment is what lay before its hour, and of its hour the observations up to it; five minutes that
+    it cuts count by the share that lies before it. All observations lie before now.
+    """
+    now = bindparam("now", type_=_INSTANT)
+    targets = _targets(now)
+    recent = (
+        (name, now - literal_column(f"interval '{period.total_seconds():.0f} seconds'"))
+        for name, period in BURN_PERIODS.items()
+    )
+    # Null stands for the start of the target's own window.
+    moments = union_all(
+        *(
+            select(literal_column(f"'{name}'").label("moment"), cast(at, _INSTANT).label("at"))
+            for name, at in ((_WINDOW, null()), (_NOW, now), *recent)
+        )
+    ).subquery("moments")
+    at = func.coalesce(moments.c.at, targets.c.starts_at)
+    hour = (
+        select(col(SlaHour.at), col(SlaHour.good_before), col(SlaHour.bad_before))
+        .where(col(SlaHour.target_id) == targets.c.id, col(SlaHour.at) < at)
+        .order_by(col(SlaHour.at).desc())
+        .limit(1)
+        .lateral("hour")
+    )
+    seen_at = col(SlaObservation.at)
+    before = func.least(1.0, cast(func.extract("epoch", at - seen_at), Float) / 300.0)
+    share = case((moments.c.moment == literal_column(f"'{_NOW}'"), 1.0), else_=before)
+    counts = share * (1 - col(SlaObservation.excluded_share))
+    partly = (
+        select(
+            func.sum(col(SlaObservation.good_seconds) * counts).label("good"),
+            func.sum(col(SlaObservation.bad_seconds) * counts).label("bad"),
+        )
+        .where(
+            col(SlaObservation.target_id) == targets.c.id,
+            seen_at >= hour.c.at,
+            seen_at < at,
+        )
+        .lateral("partly")
+    )
+    return (
+        select(
+            *targets.c,
+            moments.c.moment,
+            (hour.c.good_before + func.coalesce(partly.c.good, 0.0)).label("good"),
+            (hour.c.bad_before + func.coalesce(partly.c.bad, 0.0)).label("bad"),
+        )
+        .select_from(targets)
+        .join(moments, literal_column("true"))
+        .outerjoin(hour, literal_column("true"))
+        .outerjoin(partly, literal_column("true"))
+    )
+
+
+_SUMS = PreparedRead(_sums())
+_COLUMNS = (
+    *_TARGET_COLUMNS,
+    *("agent_name", "starts_at", "ends_at", "observed_since", "maintenance"),
+    *("moment", "good", "bad"),
+)
+
+
+def _standing(sums: Mapping[str, Mapping[str, Any]], now: datetime) -> SlaStanding:
+    row, ends_at = sums[_NOW], sums[_NOW]["ends_at"]
+    maintenance = joined(
+        (datetime.fromtimestamp(since, UTC), datetime.fromtimestamp(until, UTC))
+        for since, until in row["maintenance"] or ()
+    )
     since = min(row["created_at"], row["observed_since"] or row["created_at"])
+    known_since = max(row["starts_at"], min(since, now))
     return SlaStanding(
-        id=row["id"],
-        name=row["name"],
-        description=row["description"],
-        indicator=row["indicator"],
-        agent_name=row["agent_name"],
-        objective=row["objective"],
-        window_days=row["window_days"],
+        **{name: row[name] for name in _SHOWN},
+        window=ends_at - row["starts_at"],
         budget=budget_of(
             objective=row["objective"],
-            window=timedelta(days=row["window_days"]),
+            window=ends_at - row["starts_at"],
             age=max(now - since, timedelta()),
             minimum_data=row["minimum_data"],
-            seen=Seconds(row["good"] or 0.0, row["bad"] or 0.0),
-            recent={
-                name: Seconds(row[f"good_{name}"] or 0.0, row[f"bad_{name}"] or 0.0)
-                for name in BURN_PERIODS
-            },
+            seen=_between(sums[_WINDOW], row),
+            recent={name: _between(sums[name], row) for name in BURN_PERIODS},
+            excluded=time_within(maintenance, (known_since, now)),
+            ahead=ends_at - now,
+            excluded_ahead=time_within(maintenance, (now, ends_at)),
         ),
     )
+
+
+def _between(start: Mapping[str, Any], end: Mapping[str, Any]) -> Seconds:
+    """Return what lies between two moments; what rounding leaves of nothing is nothing."""
+    good, bad = ((end[name] or 0.0) - (start[name] or 0.0) for name in ("good", "bad"))
+    return Seconds(*(value if value > _NOTHING_SECONDS else 0.0 for value in (good, bad)))

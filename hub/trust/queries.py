@@ -378,11 +378,12 @@ async def trust_history(
     session: AsyncSession, *, since: datetime, until: datetime
 ) -> list[PastScore]:
     """Return the scores of a period, oldest first: the last one of each day (UTC) that has any."""
-    day = func.generate_series(
+    series = func.generate_series(
         func.date_trunc("day", literal(since, _INSTANT), "UTC"),
         literal(until, _INSTANT),
         literal(_DAY, Interval()),
-    ).table_valued(column("starts_at", _INSTANT), name="day")
+    )
+    day = series.table_valued(column("starts_at", _INSTANT), name="day").render_derived()
     at = col(TrustSnapshot.computed_at)
     last = (
         select(at, col(TrustSnapshot.score_total), col(TrustSnapshot.component_scores))
@@ -395,7 +396,7 @@ async def trust_history(
         .limit(1)
         .lateral("last")
     )
-    statement = select(last).select_from(day.render_derived()).join(last, literal(value=True))
+    statement = select(last).select_from(day.join(last, literal(value=True)))
     rows = await session.execute(statement.order_by(last.c.computed_at))
     return [
         PastScore(

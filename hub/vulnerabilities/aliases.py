@@ -17,6 +17,7 @@ from sqlmodel import col
 from hub.fleet.array_rows import array_rows
 from hub.vulnerabilities.models import Advisory
 
+_ALIASES = Advisory.__table__.c.aliases  # type: ignore[attr-defined]
 # The name people search for first.
 _PREFERRED = ("CVE-", "GHSA-")
 
@@ -102,7 +103,7 @@ async def _linked(session: AsyncSession, names: set[str]) -> list[Member]:
                 col(Advisory.aliases),
                 col(Advisory.withdrawn_at).is_not(None),
                 col(Advisory.group_id),
-            ).where(or_(col(Advisory.id) == any_(array), col(Advisory.aliases).overlap(array)))
+            ).where(or_(col(Advisory.id) == any_(array), _ALIASES.overlap(array)))
         )
         fresh = [
             Member(row[0], tuple(row[1]), row[2], row[3]) for row in rows if row[0] not in found

@@ -5,6 +5,7 @@ none. What nobody rated stays medium, with nobody as the one who rated it.
 """
 
 from collections.abc import Collection
+from typing import Any
 
 from sqlalchemy import Text, any_, func, literal, or_, select, union, update
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
@@ -37,7 +38,7 @@ async def borrow_ratings(session: AsyncSession, *, ids: Collection[str]) -> set[
     return changed
 
 
-def _step(scope: object):  # type: ignore[no-untyped-def] # noqa: ANN202 - an UPDATE … RETURNING
+def _step(scope: Any):  # type: ignore[no-untyped-def] # noqa: ANN202 - an UPDATE … RETURNING
     target, source = _ADVISORIES.alias("target"), _ADVISORIES.alias("source")
     member = _ADVISORIES.alias("member")
     names = union(

@@ -47,7 +47,9 @@ async def take_inventory(
         await _see_again(session, agent_id, now)
         return False
     await replace_inventory(session, tenant_id=tenant_id, agent_id=agent_id, packages=installed)
-    await _note(session, tenant_id, agent_id, digest, release, now)
+    await _note(
+        session, tenant_id=tenant_id, agent_id=agent_id, digest=digest, release=release, now=now
+    )
     await _set_kernels(session, tenant_id, agent_id, release, installed)
     await match_fresh_versions(session, tenant_id=tenant_id)
     await _see_again(session, agent_id, now)
@@ -59,11 +61,16 @@ async def follow_running_kernel(
     session: AsyncSession, *, tenant_id: UUID, agent_id: UUID, at: datetime | None = None
 ) -> bool:
     """After a report without packages: a reboot may have started another kernel."""
-    release = await _kernel_release(session, agent_id)
-    known = await session.scalar(
-        select(col(AgentInventory.kernel_release)).where(col(AgentInventory.agent_id) == agent_id)
+    is_another = await session.scalar(
+        select(col(AgentInventory.kernel_release) != col(Agent.kernel_release))
+        .join(
+            Agent,
+            (col(Agent.tenant_id) == col(AgentInventory.tenant_id))
+            & (col(Agent.id) == col(AgentInventory.agent_id)),
+        )
+        .where(col(AgentInventory.agent_id) == agent_id)
     )
-    if known is None or known == release:
+    if not is_another:
         return False
     packages = await _installed(session, agent_id)
     return await take_inventory(
@@ -118,6 +125,7 @@ async def _see_again(session: AsyncSession, agent_id: UUID, now: datetime) -> No
 
 async def _note(
     session: AsyncSession,
+    *,
     tenant_id: UUID,
     agent_id: UUID,
     digest: str,
@@ -173,7 +181,7 @@ async def _version_ids(
     )
     await session.execute(insert.on_conflict_do_nothing())
     columns = [col(getattr(PackageVersion, name)) for name in _IDENTITY]
-    same = and_(*(column == told.c[column.key] for column in columns))
+    same = and_(*(column == told.c[name] for column, name in zip(columns, _IDENTITY, strict=True)))
     rows = await session.execute(select(*columns, col(PackageVersion.id)).join(told, same))
     return {InstalledPackage(*row[:-1]): row[-1] for row in rows}
 

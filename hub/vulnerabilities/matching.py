@@ -16,6 +16,7 @@ from sqlalchemy import (
     Select,
     Text,
     Uuid,
+    and_,
     any_,
     case,
     cast,
@@ -29,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import TypeEngine
 
 from hub.fleet.array_rows import array_rows
 from hub.vulnerabilities.aliases import group_of
@@ -142,7 +144,7 @@ def _answer(question: _Question) -> Decision:
 
 def _met() -> ColumnElement[bool]:
     s, r = _SUBJECTS.c, _RANGES.c
-    return (r.ecosystem == s.ecosystem) & (r.name == s.name) & (r.is_binary == s.is_binary)
+    return and_(r.ecosystem == s.ecosystem, r.name == s.name, r.is_binary == s.is_binary)
 
 
 def _pairs(*columns: Any, scope: Scope) -> Select[Any]:
@@ -275,7 +277,11 @@ async def _replace_undecided(
     ]
     if not rows:
         return
-    types = {"package_version_id": Uuid(), "advisory_id": Text(), "reason": Text()}
+    types: dict[str, TypeEngine[Any]] = {
+        "package_version_id": Uuid(),
+        "advisory_id": Text(),
+        "reason": Text(),
+    }
     told = array_rows("told", types, rows)
     await session.execute(
         postgresql.insert(_UNDECIDED)

@@ -104,13 +104,11 @@ def _subjects_in(ecosystem: Ecosystem, installed: Installed) -> list[Subject]:
             _source_subject(ecosystem, same),
             _binary_subject(ecosystem, binary, is_binary=True),
         ]
+    by_source = _source_subject(ecosystem, installed.source)
     if ecosystem.matching is Matching.SOURCE:
-        return [_source_subject(ecosystem, installed.source)]
-    source, binary = (
-        _source_subject(ecosystem, installed.source),
-        _binary_subject(ecosystem, installed.binary),
-    )
-    return [source] if source == binary else [source, binary]
+        return [by_source]
+    by_binary = _binary_subject(ecosystem, installed.binary)
+    return list(dict.fromkeys((by_source, by_binary)))
 
 
 def _source_subject(ecosystem: Ecosystem, source: SourcePackage) -> Subject:

@@ -40,6 +40,7 @@ from hub.vulnerabilities.risk import Circumstances, Risk, assess_risk
 from hub.vulnerabilities.summaries import MAX_HOSTS, MAX_VERSIONS, UNFIXED
 
 MAX_SUMMARY = 200
+_LISTENS = AgentInventory.__table__.c.listens_publicly  # type: ignore[attr-defined]
 _SUMMARY = VulnerabilitySummary.__table__.c  # type: ignore[attr-defined]
 
 
@@ -209,7 +210,7 @@ def _groups_of_agent(
     f = Finding.__table__.c  # type: ignore[attr-defined]
     rank = func.max(f.severity_rank)
     pending = case((f.state == FindingState.REBOOT_PENDING, f.agent_id))
-    exposed = case((col(AgentInventory.listens_publicly), f.agent_id))
+    exposed = case((_LISTENS, f.agent_id))
     groups = (
         select(
             rank.label("rank"),

@@ -120,7 +120,7 @@ def _placed(events: Iterable[tuple[str, str]], order: Order) -> Iterator[tuple[A
 
 def _walk(events: Iterable[tuple[Any, int, str]]) -> Iterator[Interval]:
     opened: str | None = None
-    for place, rank, version in events:
+    for _place, rank, version in events:
         if rank == _OPENS:
             if opened is None:
                 opened = version

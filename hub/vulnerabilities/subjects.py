@@ -1,6 +1,7 @@
 """What the fleet's packages are called in advisories: worked out once per distinct version."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Boolean, Integer, LargeBinary, Text, Uuid, literal, select
@@ -18,7 +19,7 @@ from hub.vulnerabilities.models import FindingKind
 from hub.vulnerabilities.packages import Installed, subjects_of
 
 MAX_VERSIONS_AT_ONCE = 20_000
-_TYPES: dict[str, TypeEngine[object]] = {
+_TYPES: dict[str, TypeEngine[Any]] = {
     "package_version_id": Uuid(),
     "position": Integer(),
     "ecosystem": Text(),

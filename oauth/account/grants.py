@@ -19,7 +19,8 @@ from hub.clock import utc_now
 from hub.errors import Forbidden
 from hub.principal import Permission, Principal
 from hub.tenancy.models import User
-from oauth.models import OAuthGrant, OAuthToken
+from oauth.models import OAuthGrant, OAuthToken, StepKind
+from oauth.trace import Step, store_step
 
 MAX_APPS = 200
 NOT_YOURS = "Only owners and admins end what others connected."
@@ -128,6 +129,16 @@ async def _revoke(session: AsyncSession, by: Principal, **named: str | UUID) -> 
         )
         .values(revoked_at=now)
     )
+    for row in ended:
+        step = Step(
+            kind=StepKind.REVOKED,
+            client_id=row.client_id,
+            tenant_id=by.tenant_id,
+            user_id=row.user_id,
+            request_id=structlog.contextvars.get_contextvars().get("request_id"),
+            details={"grant_id": str(row.id), "by": "person"},
+        )
+        await store_step(session, step=step)
     events = [_event(by, grant_id=row.id, client_id=row.client_id) for row in ended]
     await append_events(session, tenant_id=by.tenant_id, events=events)
     return len(ended)

@@ -114,7 +114,8 @@ async def store_catalogue(engine: AsyncEngine, world: World) -> None:
             text(
                 "INSERT INTO advisory_ranges (advisory_id, position, ecosystem, name, is_binary,"
                 " is_exact, upper_key, lower_key, includes_end, ends_at, fixed, versions)"
-                " SELECT id, 0, ecosystem, name, false, true, key, CAST('' AS bytea), false, fixed, fixed, '{}'"
+                " SELECT id, 0, ecosystem, name, false, true, key, CAST('' AS bytea), false,"
+                " fixed, fixed, '{}'"
                 " FROM unnest(CAST(:ids AS text[]), CAST(:ecosystems AS text[]),"
                 " CAST(:names AS text[]), CAST(:keys AS bytea[]), CAST(:fixed AS text[]))"
                 " AS t (id, ecosystem, name, key, fixed)"

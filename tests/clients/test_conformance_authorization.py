@@ -43,3 +43,4 @@ async def test_every_authorization_scenario_passes(
     assert process.returncode == 0, printed[-4000:]
     assert "authorization-code-grant" in printed
     assert "authorization-server-metadata-endpoint" in printed
+    assert "warning" not in printed.lower()

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlmodel import col, select
 from structlog.testing import capture_logs
 
@@ -17,6 +17,7 @@ from hub.audit.writer import AuditWriter
 from hub.database import Database
 from hub.embedded import EmbeddedPostgres
 from hub.errors import Unavailable
+from hub.lean import LeanPool
 from hub.tenancy.models import Tenant
 
 
@@ -47,16 +48,17 @@ async def verified(database: Database, tenant: Tenant) -> Verification:
 
 
 @pytest.fixture
-def commits(database: Database) -> Iterator[list[None]]:
-    """Count the commits of the hub."""
+def commits(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """Count the transactions of the writer."""
     counted: list[None] = []
+    transaction = LeanPool.transaction
 
-    def count(_connection: object) -> None:
+    def count(pool: LeanPool, **options: Any) -> Any:
         counted.append(None)
+        return transaction(pool, **options)
 
-    event.listen(database.engine.sync_engine, "commit", count)
-    yield counted
-    event.remove(database.engine.sync_engine, "commit", count)
+    monkeypatch.setattr(LeanPool, "transaction", count)
+    return counted
 
 
 @pytest.fixture

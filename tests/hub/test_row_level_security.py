@@ -53,7 +53,9 @@ async def test_reads_no_row_of_any_table_at_all_without_a_tenant(database: Datab
         names = (await session.execute(readable)).scalars().all()
         assert "alembic_version" not in names
         for name in names:
-            assert (await session.execute(text(f'SELECT 1 FROM "{name}" LIMIT 1'))).all() == [], name  # noqa: S608
+            assert (await session.execute(text(f'SELECT 1 FROM "{name}" LIMIT 1'))).all() == [], (
+                name
+            )  # noqa: S608
 
 
 async def test_the_role_cannot_bypass_policies_and_owns_nothing(database: Database) -> None:

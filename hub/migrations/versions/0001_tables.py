@@ -1699,7 +1699,7 @@ def upgrade() -> None:
         sa.Column("is_good", sa.Boolean(), nullable=True),
         sa.Column("reason", sa.String(length=64), nullable=False),
         sa.CheckConstraint(
-            "interval_seconds BETWEEN 30 AND 3600", name=op.f("ck_sla_probes_interval_in_range")
+            "interval_seconds BETWEEN 60 AND 3600", name=op.f("ck_sla_probes_interval_in_range")
         ),
         sa.CheckConstraint(
             "timeout_seconds BETWEEN 0.1 AND 30", name=op.f("ck_sla_probes_timeout_in_range")

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from sqlalchemy import select
 from sqlmodel import col
 
+from hub.clock import utc_now
 from hub.database import Database
 from hub.errors import InvalidInput
 from hub.fleet.models import PackageVersion
@@ -18,7 +19,6 @@ from hub.vulnerabilities.feeds.synchronise import Synchronised, synchronise
 from hub.vulnerabilities.intake import OSV_FEED
 from hub.vulnerabilities.records import Document, read_record
 from hub.vulnerabilities.rematching import EVERYBODY, tenant_ids
-from hub.clock import utc_now
 
 OSV_ARCHIVES = "https://osv-vulnerabilities.storage.googleapis.com"
 
@@ -47,12 +47,27 @@ async def sync_osv(
         )
     if is_url(source) and not source.endswith(".zip"):
         return [
-            await _sync_url(database, f"{source.rstrip('/')}/{quote(name)}/all.zip", name, {name},
-                            downloads, report)
+            await _sync_url(
+                database,
+                f"{source.rstrip('/')}/{quote(name)}/all.zip",
+                name=name,
+                wanted={name},
+                downloads=downloads,
+                report=report,
+            )
             for name in sorted(wanted)
-        ]  # fmt: skip
+        ]
     if is_url(source):
-        return [await _sync_url(database, source, "archive", wanted, downloads, report)]
+        return [
+            await _sync_url(
+                database,
+                source,
+                name="archive",
+                wanted=wanted,
+                downloads=downloads,
+                report=report,
+            )
+        ]
     return await _sync_folder(database, Path(source), wanted, report)
 
 
@@ -68,6 +83,7 @@ async def fleet_ecosystems(database: Database) -> set[str]:
 async def _sync_url(
     database: Database,
     url: str,
+    *,
     name: str,
     wanted: Collection[str],
     downloads: Path,

@@ -34,7 +34,7 @@ async def sync_epss(database: Database, path: Path) -> int:
         for batch in batched(rows, _ROWS_AT_ONCE):
             told = array_rows("told", {"cve_id": Text(), "epss": Float()}, batch)
             await _store(session, told, "epss")
-        await _apply(session)
+        await apply_signals(session)
         await note_success(session, name="epss", checked_at=utc_now(), records=len(rows))
     return len(rows)
 
@@ -45,7 +45,7 @@ async def sync_kev(database: Database, path: Path) -> int:
     async with database.transaction(presented=EVERYBODY) as session:
         told = array_rows("told", {"cve_id": Text(), "exploited_since": Date()}, rows)
         await _store(session, told, "exploited_since")
-        await _apply(session)
+        await apply_signals(session)
         await note_success(session, name="kev", checked_at=utc_now(), records=len(rows))
     return len(rows)
 
@@ -90,7 +90,7 @@ async def _store(session: AsyncSession, told: object, column: str) -> None:
     )
 
 
-async def _apply(session: AsyncSession) -> None:
+async def apply_signals(session: AsyncSession) -> None:
     """Write onto every advisory what is known of it under any of its names."""
     named = _ADVISORIES.alias("named")
     names = (

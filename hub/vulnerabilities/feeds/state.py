@@ -81,4 +81,4 @@ async def _stale(database: Database) -> dict[str, str]:
             .order_by(col(StaleGroup.former_id))
             .limit(MAX_GROUPS_AT_ONCE)
         )
-        return {former: group for former, group in rows}
+        return {row.former_id: row.group_id for row in rows}

@@ -16,6 +16,7 @@ import orjson
 from hub.clock import utc_now
 from hub.database import Database
 from hub.vulnerabilities.feeds.archives import Entry, check_archive, entries
+from hub.vulnerabilities.feeds.signals import apply_signals
 from hub.vulnerabilities.feeds.state import mark_stale, match_stale_groups, note_success
 from hub.vulnerabilities.index_rows import index_rows
 from hub.vulnerabilities.intake import take_in
@@ -75,6 +76,7 @@ async def synchronise(
     result.findings_changed += await match_stale_groups(database, at=now)
     report(result.files, total)
     async with database.transaction(presented=EVERYBODY) as session:
+        await apply_signals(session)
         await note_success(
             session,
             name=name,

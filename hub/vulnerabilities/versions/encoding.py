@@ -9,7 +9,7 @@ MAX_VERSION_CHARACTERS = 256
 _ONE_BYTE_LENGTHS = 255
 
 
-class InvalidVersion(ValueError):
+class InvalidVersion(ValueError):  # noqa: N818 - reads as the refusal it is
     """The text is no version of this order; whoever asked is undecided, and never guesses."""
 
 

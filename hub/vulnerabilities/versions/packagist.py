@@ -1,4 +1,4 @@
-"""Packagist's order, which is PHP's `version_compare`: dev, alpha, beta, RC, release, numbers, pl."""
+"""Packagist's order, PHP's `version_compare`: dev, alpha, beta, RC, release, numbers, pl."""
 
 import re
 

@@ -35,9 +35,7 @@ def fixed_in(version: str, *, introduced: str = "0", kind: str = "ECOSYSTEM") ->
     return {"type": kind, "events": [{"introduced": introduced}, {"fixed": version}]}
 
 
-def record(
-    ecosystem: str, name: str, *ranges: dict[str, Any], **fields: Any
-) -> dict[str, Any]:
+def record(ecosystem: str, name: str, *ranges: dict[str, Any], **fields: Any) -> dict[str, Any]:
     """Return an OSV record about one package."""
     block = {"package": {"ecosystem": ecosystem, "name": name}, "ranges": list(ranges)}
     block |= fields.pop("block", {})

@@ -4,11 +4,10 @@ import pytest
 
 from hub.fleet.reports import InstalledPackage
 from hub.vulnerabilities.intake import KERNEL_FEED
-from hub.vulnerabilities.kernel import is_kernel, kernels_of
+from hub.vulnerabilities.kernel import as_kernel_source, is_kernel, kernels_of
 from hub.vulnerabilities.kernel_records import read_kernel_record
 from hub.vulnerabilities.models import Finding, FindingKind, FindingState
 from hub.vulnerabilities.packages import Installed, subjects_of
-from hub.vulnerabilities.kernel import as_kernel_source
 from tests.hub.vulnerabilities.kernel_fixture import CVE_2024_26581
 from tests.hub.vulnerabilities.scene import HOUR, MONDAY, Scene, fixed_in, fresh, record
 

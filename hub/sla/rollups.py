@@ -1,0 +1,98 @@
+"""Roll-ups: each hour of a target with all that was before it.
+
+The difference of two rows is any window: 90 days cost two look-ups, as five minutes do.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import DateTime, Uuid, func, literal, select
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import TypeEngine
+
+from hub.fleet.array_rows import array_rows
+from hub.sla.models import SlaHour, SlaObservation
+
+_HOURS = SlaHour.__table__  # type: ignore[attr-defined]
+_OBSERVATIONS = SlaObservation.__table__  # type: ignore[attr-defined]
+
+
+async def roll_up(
+    session: AsyncSession, *, tenant_id: UUID, touched: Mapping[UUID, datetime]
+) -> None:
+    """Add up the hours of these targets anew, each from the hour of its moment on.
+
+    From the observations, so that it may be done twice, and so that a late word reaches all hours
+    after it; as a rule only the current hour is concerned.
+    """
+    if not touched:
+        return
+    types: dict[str, TypeEngine[Any]] = {"target_id": Uuid(), "since": DateTime(timezone=True)}
+    since = {
+        target_id: at.replace(minute=0, second=0, microsecond=0)
+        for target_id, at in sorted(touched.items())
+    }
+    asked = array_rows("asked", types, since.items())
+    hour = func.date_trunc("hour", _OBSERVATIONS.c.at, "UTC")
+    counts = 1 - _OBSERVATIONS.c.excluded_share
+    hours = (
+        select(
+            _OBSERVATIONS.c.target_id,
+            hour.label("at"),
+            func.sum(_OBSERVATIONS.c.good_seconds * counts).label("good"),
+            func.sum(_OBSERVATIONS.c.bad_seconds * counts).label("bad"),
+        )
+        .join(
+            asked,
+            (asked.c.target_id == _OBSERVATIONS.c.target_id)
+            & (_OBSERVATIONS.c.at >= asked.c.since),
+        )
+        .group_by(_OBSERVATIONS.c.target_id, hour)
+        .subquery("hours")
+    )
+    before = (
+        select(
+            (_HOURS.c.good_before + _HOURS.c.good_seconds).label("good"),
+            (_HOURS.c.bad_before + _HOURS.c.bad_seconds).label("bad"),
+        )
+        .where(_HOURS.c.target_id == asked.c.target_id, _HOURS.c.at < asked.c.since)
+        .order_by(_HOURS.c.at.desc())
+        .limit(1)
+        .lateral("before")
+    )
+    earlier = {
+        name: func.coalesce(before.c[name], 0.0)
+        + func.coalesce(
+            func.sum(hours.c[name]).over(
+                partition_by=hours.c.target_id, order_by=hours.c.at, rows=(None, -1)
+            ),
+            0.0,
+        )
+        for name in ("good", "bad")
+    }
+    added_up = (
+        select(
+            literal(tenant_id, Uuid),
+            hours.c.target_id,
+            hours.c.at,
+            hours.c.good,
+            hours.c.bad,
+            earlier["good"],
+            earlier["bad"],
+        )
+        .join(asked, asked.c.target_id == hours.c.target_id)
+        .outerjoin(before, literal(value=True))
+    )
+    columns = ("good_seconds", "bad_seconds", "good_before", "bad_before")
+    statement = postgresql.insert(_HOURS).from_select(
+        ["tenant_id", "target_id", "at", *columns], added_up, include_defaults=False
+    )
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["tenant_id", "target_id", "at"],
+            set_={name: statement.excluded[name] for name in columns},
+        )
+    )

@@ -1,0 +1,48 @@
+"""A process that takes part in the jobs, and, when told so, hangs in the middle of one.
+
+In the middle: the job has written everything, and nothing is committed.
+"""
+
+import asyncio
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from hub.database import Database
+from hub.jobs import work as jobs_work
+from hub.jobs.queue import Jobs
+from hub.jobs.work import Work
+
+QUICK = timedelta(seconds=2)
+
+
+def hang_in_the_middle(told: Path) -> None:
+    """Let every job write its name and wait for ever before its transaction ends."""
+    finish_once = jobs_work.finish_once
+
+    async def hanging(
+        database: Database, name: str, tenant_id: UUID, slot: datetime, work: Work
+    ) -> bool:
+        async def do_and_hang(session: AsyncSession, tenant_id: UUID, now: datetime) -> None:
+            await work(session, tenant_id, now)
+            await asyncio.to_thread(told.write_text, name)
+            await asyncio.sleep(3600)
+
+        return await finish_once(database, name, tenant_id, slot, do_and_hang)
+
+    jobs_work.finish_once = hanging
+
+
+async def main() -> None:
+    """Take part until killed."""
+    database = Database(sys.argv[1], pool_size=4)
+    if len(sys.argv) > 2:
+        hang_in_the_middle(Path(sys.argv[2]))
+    await Jobs(database, heartbeat_timeout=QUICK, dequeue_timeout=QUICK / 4).run()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

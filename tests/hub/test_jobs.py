@@ -1,0 +1,203 @@
+"""The jobs: shared by hub processes, finished exactly once, whoever dies in the middle."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from pgqueuer import PgQueuer
+from sqlalchemy import func, select, text
+from sqlmodel import col
+
+from hub.clock import utc_now
+from hub.database import Database
+from hub.jobs.models import JobRun
+from hub.jobs.queue import enqueue
+from hub.jobs.work import JOBS, finish_once
+from hub.principal import Role
+from hub.severity import Severity
+from hub.sla.commands import create_target
+from hub.sla.models import SlaIndicator, SlaObservation
+from hub.sla.probes import Request
+from hub.sla.probing import allow_private_addresses, set_probe
+from hub.tenancy.models import Tenant
+from hub.trust.commands import Signal, record_signals
+from hub.trust.models import TrustComponent, TrustSnapshot, TrustWord
+from tests.factories import make_agent, make_tenant, person
+
+SLOT = utc_now().replace(second=0, microsecond=0)
+MINUTE = timedelta(minutes=1)
+
+
+@asynccontextmanager
+async def process(database: Database, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a process that takes part in the jobs; it dies with the block."""
+    running = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.hub.job_process", database.url, *arguments)
+    )
+    try:
+        yield running
+    finally:
+        if running.returncode is None:
+            running.kill()
+        await running.wait()
+
+
+async def queue_job(database: Database, name: str, tenants: list[UUID], slot: datetime) -> None:
+    connection = await asyncpg.connect(database.url)
+    await enqueue(PgQueuer.from_asyncpg_connection(connection), name, tenants, slot)
+    await connection.close()
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(45):
+        while not await condition():  # noqa: ASYNC110 - another process does it
+            await asyncio.sleep(0.05)
+
+
+async def figures(database: Database, tenant: Tenant) -> dict[str, Any]:
+    """Return what the jobs leave behind."""
+    async with database.transaction(tenant_id=tenant.id) as session:
+        seconds = func.sum(col(SlaObservation.good_seconds) + col(SlaObservation.bad_seconds))
+        return {
+            "finished": list(
+                await session.scalars(select(col(JobRun.name)).where(col(JobRun.slot) == SLOT))
+            ),
+            "snapshots": await session.scalar(select(func.count(col(TrustSnapshot.id)))),
+            "words": await session.scalar(select(func.count(col(TrustWord.key)))),
+            "seconds": await session.scalar(select(func.coalesce(seconds, 0.0))),
+            "old_marks": await session.scalar(
+                select(func.count(col(JobRun.name))).where(col(JobRun.name) == "long ago")
+            ),
+        }
+
+
+@pytest.fixture
+async def busy_tenant(database: Database) -> Tenant:
+    """Return a tenant in which every job has something to do."""
+    tenant, now = await make_tenant(database), utc_now()
+    agent = await make_agent(database, tenant, name="web-1", last_seen_at=now)
+    async with database.transaction(tenant_id=tenant.id) as session:
+        await create_target(
+            session,
+            tenant_id=tenant.id,
+            name="Up",
+            indicator=SlaIndicator.AGENT_UP,
+            objective=0.99,
+            agent_id=agent.id,
+            is_watched=True,
+            created_at=now - 2 * MINUTE,
+        )
+        probed = await create_target(
+            session,
+            tenant_id=tenant.id,
+            name="Answers",
+            indicator=SlaIndicator.HTTP_PROBE,
+            objective=0.99,
+        )
+        await set_probe(
+            session,
+            tenant_id=tenant.id,
+            target_id=probed.id,
+            request=Request("http://127.0.0.1:9/", timeout_seconds=1),
+            interval=MINUTE,
+        )
+        await allow_private_addresses(
+            session, principal=person(tenant, role=Role.OWNER), is_allowed=True, now=now
+        )
+        await session.execute(
+            text("UPDATE sla_probes SET probed_at = now() - interval '60 seconds', is_good = true")
+        )
+        signal = Signal(
+            component=TrustComponent.BACKUP,
+            source="backup_check",
+            subject="db-1",
+            key="nightly",
+            severity=Severity.HIGH,
+            observed_at=now,
+        )
+        await record_signals(session, tenant_id=tenant.id, signals=[signal])
+        session.add(JobRun(tenant_id=tenant.id, name="long ago", slot=now - timedelta(days=9)))
+    return tenant
+
+
+@pytest.mark.parametrize("name", list(JOBS))
+async def test_a_job_whose_process_is_killed_is_finished_once_by_another(
+    name: str, database: Database, busy_tenant: Tenant, tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    before = await figures(database, busy_tenant)
+    async with process(database, str(told)) as dying:
+        await queue_job(database, name, [busy_tenant.id], SLOT)
+
+        async def is_in_the_middle() -> bool:
+            return told.exists() and told.read_text() == name
+
+        await until(is_in_the_middle)
+        assert await figures(database, busy_tenant) == before  # nothing of it is to be seen
+        dying.kill()
+        await dying.wait()
+    async with process(database), process(database):
+
+        async def is_finished() -> bool:
+            return name in (await figures(database, busy_tenant))["finished"]
+
+        await until(is_finished)
+    after = await figures(database, busy_tenant)
+    await JOBS[name](database, busy_tenant.id, SLOT)  # delivered once more
+    assert await figures(database, busy_tenant) == after
+    assert after["finished"] == [name]
+    changes = {key for key in after if after[key] != before[key]} - {"finished"}
+    assert (
+        changes
+        == {
+            "observe": {"seconds"},
+            "probe": {"seconds"},
+            "score": {"snapshots", "words"},
+            "recompute": set(),
+            "let_go": {"old_marks"},
+        }[name]
+    )
+
+
+async def test_two_processes_share_the_jobs(database: Database) -> None:
+    tenants = [(await make_tenant(database)).id for _ in range(12)]
+    async with process(database), process(database):
+        await queue_job(database, "observe", tenants, SLOT)
+
+        async def are_finished() -> bool:
+            for tenant_id in tenants:
+                async with database.transaction(tenant_id=tenant_id) as session:
+                    if await session.scalar(select(func.count(col(JobRun.name)))) != 1:
+                        return False
+            return True
+
+        await until(are_finished)
+
+
+async def test_the_same_job_at_once_is_done_once(database: Database, tenant: Tenant) -> None:
+    done = []
+
+    async def work(_session: object, tenant_id: UUID, _now: datetime) -> None:
+        done.append(tenant_id)
+        await asyncio.sleep(0.1)
+
+    results = await asyncio.gather(
+        *(finish_once(database, "job", tenant.id, SLOT, work) for _ in range(4))
+    )
+    assert (sorted(results), done) == ([False, False, False, True], [tenant.id])
+
+
+async def test_a_job_that_fails_leaves_no_mark(database: Database, tenant: Tenant) -> None:
+    async def work(_session: object, _tenant_id: UUID, _now: datetime) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await finish_once(database, "job", tenant.id, SLOT, work)
+    assert (await figures(database, tenant))["finished"] == []
