@@ -99,6 +99,10 @@ def create_app(
 def _egress() -> Egress:
     """Return what passes to Claude, from the declarations that the hub enforces."""
     return {
-        name: [(field.path.partition(".")[2], field.egress.value) for field in operation.fields]
+        name: [
+            (field.path.partition(".")[2], field.egress.value)
+            for field in operation.fields
+            if field.egress is not None  # else it is an object, whose leaves say what they are
+        ]
         for name, operation in operations("mcp").items()
     }

@@ -23,13 +23,12 @@ def canonical_json(value: Any) -> bytes:
 
 
 def _is_simple(value: Any) -> bool:
-    kind = type(value)
-    if value is None or kind is bool or isinstance(value, str):
-        return True
-    if kind is int:
-        return -_MAX_EXACT_INTEGER <= value <= _MAX_EXACT_INTEGER
-    if kind is dict:
+    if isinstance(value, dict):
         return all(
             type(key) is str and key.isascii() and _is_simple(item) for key, item in value.items()
         )
-    return kind is list and all(map(_is_simple, value))
+    if isinstance(value, list):
+        return all(map(_is_simple, value))
+    if type(value) is int:
+        return -_MAX_EXACT_INTEGER <= value <= _MAX_EXACT_INTEGER
+    return value is None or isinstance(value, str | bool)

@@ -32,7 +32,7 @@ class Mailbox:
 
     def _texts(self, email: str) -> list[str]:
         return [
-            letter.get_content()  # type: ignore[attr-defined]  # of the default policy
+            letter.get_content().replace("\r\n", "\n")  # type: ignore[attr-defined]  # of the default policy
             for letter in self.letters
             if letter["To"] == email
         ]

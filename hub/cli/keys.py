@@ -70,10 +70,12 @@ def introspection(data_dir: DataDir = None) -> None:
 def _explain(settings: Settings) -> None:
     former = len(settings.former_secret_keys)
     answers.print(
-        "1. Set MONSYS_SECRET_KEY to the new key, and put the present one first in\n"
-        f"   MONSYS_FORMER_SECRET_KEYS (a JSON list; it has {former} now). Restart every replica.\n"
-        "2. Run `monsys keys reseal`.\n"
-        "3. After the longest sign-in has ended, drop the former key.\n",
+        "1. Add the new key to MONSYS_FORMER_SECRET_KEYS (a JSON list; it has"
+        f" {former} now) of every\n   replica and restart them: from then on each of them honours"
+        " it.\n"
+        "2. Swap: MONSYS_SECRET_KEY is the new key, and the present one is in the list. Restart.\n"
+        "3. Run `monsys keys reseal`.\n"
+        "4. After the longest sign-in has ended, drop the former key.\n",
         markup=False,
     )
     answers.print(new_key(), markup=False)

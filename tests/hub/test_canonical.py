@@ -19,7 +19,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-@example({"b": "\x00\x1f\x7f\"\\/\b\f\n\r\t\u2028", "a": [1, {"B": None, "aa": True}], "": -0.0})
+@example({"b": '\x00\x1f\x7f"\\/\b\f\n\r\t\u2028', "a": [1, {"B": None, "aa": True}], "": -0.0})
 @example({"\ue000": 1, "\U0001f600": 2})
 @example(EventType.MCP_TOOL_INVOKED)
 def test_it_is_what_the_reference_writes(value: Any) -> None:
@@ -28,5 +28,5 @@ def test_it_is_what_the_reference_writes(value: Any) -> None:
 
 @pytest.mark.parametrize("value", [2**53, [-(2**53)], float("nan"), "\ud800", {"\ud800": 1}])
 def test_what_has_no_canonical_form_is_refused(value: Any) -> None:
-    with pytest.raises(rfc8785.CanonicalizationError):
+    with pytest.raises((rfc8785.CanonicalizationError, UnicodeEncodeError)):
         canonical_json(value)

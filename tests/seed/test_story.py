@@ -165,6 +165,7 @@ _RANDOM = {
     "findings": {"id"},
     "mcp_call_log": {"id"},
     "package_versions": {"id"},
+    "sla_hours": {"target_id"},
     "sla_observations": {"target_id"},
     "sla_targets": {"id"},
     "trust_signals": {"id"},

@@ -136,8 +136,19 @@ def test_other_implementations_agree(order: Order, other: type) -> None:
         assert ours == (other(one) < other(two)), (one, two)
 
 
-SIMPLE_APK = {"0.9", "1.0_alpha", "1.0_alpha2", "1.0_beta", "1.0_rc1", "1.0", "1.0-r1", "1.0-r10", "1.0_p1", "1.0a", "1.0.1"}
-)
+SIMPLE_APK = {
+    "0.9",
+    "1.0_alpha",
+    "1.0_alpha2",
+    "1.0_beta",
+    "1.0_rc1",
+    "1.0",
+    "1.0-r1",
+    "1.0-r10",
+    "1.0_p1",
+    "1.0a",
+    "1.0.1",
+}
 FIXTURES = {
     "debian": Order.DPKG,
     "alpine": Order.APK,

@@ -1,0 +1,51 @@
+"""A person who has a keyboard and no mouse."""
+
+from playwright.async_api import Page
+
+_MAX_STOPS = 60
+_FOCUSED = """() => {
+  const at = document.activeElement;
+  if (!at || at === document.body) return "";
+  const label = at.getAttribute("aria-label") || (at.labels && at.labels[0] && at.labels[0].innerText)
+    || at.innerText || at.name || "";
+  const style = getComputedStyle(at);
+  const visible = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+  return (visible ? "" : "!") + label.trim().replace(/\\s+/g, " ");
+}"""
+
+
+async def tab_to(page: Page, label: str) -> None:
+    """Press Tab until the control with this label has the focus, and the focus can be seen."""
+    seen: list[str] = []
+    for _ in range(_MAX_STOPS):
+        focused = str(await page.evaluate(_FOCUSED))
+        if focused.removeprefix("!").startswith(label):
+            assert not focused.startswith("!"), f"the focus on {label} cannot be seen"
+            return
+        seen.append(focused)
+        await page.keyboard.press("Tab")
+    raise AssertionError(f"Tab never reaches {label!r}, only {seen}")
+
+
+async def fill(page: Page, label: str, text: str) -> None:
+    """Reach a field and type into it."""
+    await tab_to(page, label)
+    await page.keyboard.type(text)
+
+
+async def press(page: Page, label: str) -> None:
+    """Reach a button or link and press Enter."""
+    await tab_to(page, label)
+    await page.keyboard.press("Enter")
+
+
+async def stops(page: Page) -> list[str]:
+    """Return what Tab reaches, in order, once around."""
+    found: list[str] = []
+    for _ in range(_MAX_STOPS):
+        await page.keyboard.press("Tab")
+        focused = str(await page.evaluate(_FOCUSED))
+        if focused == "" or (found and focused == found[0]):
+            break
+        found.append(focused)
+    return found
