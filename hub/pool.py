@@ -17,7 +17,7 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
-_ASK_AFTER_IDLE_SECONDS = 15.0
+ASK_AFTER_IDLE_SECONDS = 15.0
 _RETURNED_AT = "monsys_returned_at"
 _ADAPTER = "monsys_adapter"
 NOTHING_COMMITTED = "a statement failed; nothing was committed"
@@ -137,7 +137,7 @@ def _replace_dead_connections(engine: AsyncEngine) -> None:
         if connection.driver_connection.is_closed():
             raise InvalidatePoolError
         idle_seconds = monotonic() - record.info.get(_RETURNED_AT, monotonic())
-        if idle_seconds < _ASK_AFTER_IDLE_SECONDS:
+        if idle_seconds < ASK_AFTER_IDLE_SECONDS:
             return
         try:
             engine.sync_engine.dialect.do_ping(connection)

@@ -66,7 +66,7 @@ class PreparedRead(PreparedWrite):
         super().__init__(statement)
         # Only enums are stored as something else than what the domain works with.
         self._enums = [
-            (index, column.type.enum_class)
+            (index, {member.value: member for member in column.type.enum_class})
             for index, column in enumerate(statement.selected_columns)
             if isinstance(column.type, Enum) and column.type.enum_class is not None
         ]
@@ -79,9 +79,9 @@ class PreparedRead(PreparedWrite):
         if not self._enums:
             return tuple(record)
         values = list(record)
-        for index, kind in self._enums:
+        for index, members in self._enums:
             if values[index] is not None:
-                values[index] = kind(values[index])
+                values[index] = members[values[index]]
         return tuple(values)
 
 

@@ -1,8 +1,9 @@
 """The unit of work of an operation that only reads."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Concatenate, override
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Any, Concatenate, Self, override
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,15 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from hub.database import Database, UnitOfWork
 from hub.lean import LeanTransaction
 from hub.prepared import is_prepared_only
-
-
-@asynccontextmanager
-async def reading(
-    database: Database, *, tenant_id: UUID, user_id: UUID
-) -> AsyncIterator["ReadingWork"]:
-    """Let the block read what this person of this tenant may see."""
-    async with AsyncExitStack() as stack:
-        yield ReadingWork(database, stack, tenant_id=tenant_id, user_id=user_id)
 
 
 class ReadingWork(UnitOfWork):
@@ -29,14 +21,26 @@ class ReadingWork(UnitOfWork):
     lean connection goes back first; whoever holds one of two pools must not wait for the other.
     """
 
-    def __init__(
-        self, database: Database, stack: AsyncExitStack, *, tenant_id: UUID, user_id: UUID
-    ) -> None:
+    def __init__(self, database: Database, *, tenant_id: UUID, user_id: UUID) -> None:
         super().__init__(None)
         self._database = database
-        self._stack = stack
-        self._who: dict[str, Any] = {"tenant_id": tenant_id, "user_id": user_id}
+        self._tenant_id = tenant_id
+        self._user_id = user_id
         self._lean: LeanTransaction | None = None
+        self._opened: AbstractAsyncContextManager[Any] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            await opened.__aexit__(kind, error, trace)
 
     @override
     async def _run[**P, Result](
@@ -47,14 +51,19 @@ class ReadingWork(UnitOfWork):
     ) -> Result:
         if self._session is None and is_prepared_only(query):
             if self._lean is None:
-                transaction = self._database.lean.transaction(**self._who)
-                self._lean = await self._stack.enter_async_context(transaction)
+                self._lean = await self._open(self._database.lean.transaction)
             lean: Any = self._lean
-            # Not shielded: a statement that is cut off costs asyncpg alone no connection.
+            # Not shielded, as a session's statement is: nothing of SQLAlchemy's can be cut off.
             return await query(lean, *args, **kwargs)
         if self._session is None:
-            await self._stack.aclose()
-            self._lean = None
-            session = self._database.transaction(**self._who)
-            self._session = await self._stack.enter_async_context(session)
+            await self.__aexit__(None, None, None)
+            self._session = await self._open(self._database.transaction)
         return await super()._run(query, *args, **kwargs)
+
+    async def _open[Opened](
+        self, transaction: Callable[..., AbstractAsyncContextManager[Opened]]
+    ) -> Opened:
+        opening = transaction(tenant_id=self._tenant_id, user_id=self._user_id)
+        opened = await opening.__aenter__()
+        self._opened = opening
+        return opened

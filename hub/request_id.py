@@ -3,10 +3,10 @@
 from uuid import uuid4
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = "X-Request-Id"
+_HEADER = HEADER.lower().encode()
 
 
 class RequestIdMiddleware:
@@ -21,11 +21,12 @@ class RequestIdMiddleware:
             await self._app(scope, receive, send)
             return
         request_id = uuid4().hex
+        header = request_id.encode()
         scope.setdefault("state", {})["request_id"] = request_id
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = request_id
+                message["headers"] = [*message.get("headers", ()), (_HEADER, header)]
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):

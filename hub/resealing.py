@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from hub.database import Database
+from hub.errors import InvalidInput
 from hub.secret_box import SecretBox
 from hub.tenancy.models import Tenant, User
 from hub.tenancy.totp import TOTP_PURPOSE
@@ -17,10 +18,21 @@ _EVERY_TENANT = "*"  # what row-level security calls all of them
 
 @dataclass(frozen=True, slots=True)
 class Resealed:
-    """How many values were moved, and how many stood with the current key already."""
+    """How many values were moved, and how many stood with the current key already.
 
-    moved: int
-    current: int
+    `unreadable` ones were sealed with a key that nobody named: their owners enrol again.
+    """
+
+    moved: int = 0
+    current: int = 0
+    unreadable: int = 0
+
+    def __add__(self, other: "Resealed") -> "Resealed":
+        return Resealed(
+            self.moved + other.moved,
+            self.current + other.current,
+            self.unreadable + other.unreadable,
+        )
 
 
 async def reseal(database: Database, box: SecretBox) -> Resealed:
@@ -30,26 +42,36 @@ async def reseal(database: Database, box: SecretBox) -> Resealed:
     """
     async with database.transaction(presented=_EVERY_TENANT) as session:
         tenants = (await session.scalars(select(col(Tenant.id)))).all()
-    moved, current = 0, 0
+    total = Resealed()
     for tenant_id in tenants:
         async with database.transaction(tenant_id=tenant_id) as session:
-            done = await _reseal_tenant(session, box)
-        moved, current = moved + done.moved, current + done.current
-    return Resealed(moved, current)
+            total += await _reseal_tenant(session, box)
+    return total
 
 
 async def _reseal_tenant(session: AsyncSession, box: SecretBox) -> Resealed:
-    rows = (await _sealed_secrets(session)).items()
-    outdated = {user_id: sealed for user_id, sealed in rows if not box.is_current(sealed)}
-    for user_id, sealed in outdated.items():
-        secret = box.open(sealed, purpose=TOTP_PURPOSE)
-        await session.execute(
-            update(User)
-            # Unless the person has just enrolled anew.
-            .where(col(User.id) == user_id, col(User.totp_secret_sealed) == sealed)
-            .values(totp_secret_sealed=box.seal(secret, purpose=TOTP_PURPOSE))
-        )
-    return Resealed(len(outdated), len(rows) - len(outdated))
+    total = Resealed()
+    for user_id, sealed in (await _sealed_secrets(session)).items():
+        if box.is_current(sealed):
+            total += Resealed(current=1)
+            continue
+        try:
+            secret = box.open(sealed, purpose=TOTP_PURPOSE)
+        except InvalidInput:
+            total += Resealed(unreadable=1)
+            continue
+        await _store(session, user_id, sealed, box.seal(secret, purpose=TOTP_PURPOSE))
+        total += Resealed(moved=1)
+    return total
+
+
+async def _store(session: AsyncSession, user_id: UUID, former: bytes, sealed: bytes) -> None:
+    """Store the value, unless the person has just enrolled anew."""
+    await session.execute(
+        update(User)
+        .where(col(User.id) == user_id, col(User.totp_secret_sealed) == former)
+        .values(totp_secret_sealed=sealed)
+    )
 
 
 async def _sealed_secrets(session: AsyncSession) -> dict[UUID, bytes]:

@@ -19,7 +19,7 @@ from hub.audit.commands import ToolCall, append_tool_calls
 from hub.audit.writer import AuditWriter
 from hub.database import Database, UnitOfWork
 from hub.principal import Principal
-from hub.reading import reading
+from hub.reading import ReadingWork
 from hub_schema.context import Context
 from hub_schema.execution import run_operation
 from mcp_adapter.arguments import Checker, args_hash, checker_of
@@ -154,7 +154,7 @@ class ToolCaller:
         self, invocation: _Invocation, prepared: _Prepared, arguments: Mapping[str, Any]
     ) -> CallOutcome:
         try:
-            async with reading(
+            async with ReadingWork(
                 self._database,
                 tenant_id=invocation.principal.tenant_id,
                 user_id=invocation.user_id,

@@ -48,7 +48,7 @@ def is_same_site(request: Request) -> bool:
     is_same = site in {"same-origin", "none"} if site is not None else origin is None
     if is_same or _is_known_origin(request, settings):
         return True
-    _log.info("foreign_form_refused", path=request.url.path, site=site)
+    _log.info("foreign_form_refused", path=request.scope.get("path"), site=site)
     return False
 
 

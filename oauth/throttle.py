@@ -76,7 +76,8 @@ class Throttle:
 
 def address_of(request: Request) -> str:
     """Return the caller's address; of IPv6 the /64, which is what one customer is given."""
-    host = request.client.host if request.client else ""
+    # A neighbour on the link comes with a zone (`fe80::1%eth0`), which `exploded` trips over.
+    host = (request.client.host if request.client else "").partition("%")[0]
     try:
         address = ip_address(host)
     except ValueError:

@@ -43,7 +43,7 @@ NORTHWIND_LEVELS = (
               SlaIndicator.HTTP_PROBE, 0.999, (Outage(190, 6), Outage(455, 7))),
     LevelSpec("Order API", "Orders are accepted without error",
               SlaIndicator.HTTP_PROBE, 0.9995,
-              (Outage(141.6, 11.5), Outage(52, 3), Outage(6, 2.5), Outage(3, 2.5))),
+              (Outage(141.6, 11.5), Outage(52, 3), Outage(10, 2.5), Outage(8, 2.5))),
     LevelSpec("EDI gateway", "Partners' messages are taken within a minute",
               SlaIndicator.ALERT_FREE, 0.995, (Outage(81, 140), Outage(210, 65), Outage(515, 45))),
     LevelSpec("Label printing Antwerp", "Labels are printed at the gates; not observed since the"

@@ -11,7 +11,7 @@ from hub.detections.queries import MAX_DETECTIONS_AN_AGENT, open_detections_by_a
 from hub.fleet.history import AgentSince, MetricSummary, Range, metric_summaries
 from hub.fleet.queries import AgentRow, disks_by_agent
 from hub.fleet.status import AgentStatus, AgentStatusFilter, status_at
-from hub.fleet.vulnerability_counts import unfixed_counts_by_agent
+from hub.fleet.vulnerability_counts import UnfixedCounts, unfixed_counts_by_agent
 from hub.principal import Permission
 from hub.severity import Severity
 from hub_schema.alerts import AlertType
@@ -114,11 +114,15 @@ class VulnerabilityCountsType:
     medium: int = leaf(EgressClass.COUNT, "Medium ones.")
     low: int = leaf(EgressClass.COUNT, "Low ones.")
     info: int = leaf(EgressClass.COUNT, "Those worth knowing.")
+    reboot_pending: int = leaf(EgressClass.COUNT, "Of these, fixed by a reboot.")
 
     @classmethod
-    def of(cls, counts: dict[Severity, int]) -> Self:
+    def of(cls, counts: UnfixedCounts) -> Self:
         """Shape the counts; a severity without any is 0."""
-        return cls(**{severity.value: counts.get(severity, 0) for severity in Severity})
+        return cls(
+            **{severity.value: counts.by_severity.get(severity, 0) for severity in Severity},
+            reboot_pending=counts.reboot_pending,
+        )
 
 
 @strawberry.type(name="Agent", description="A host that reports, or reported, to the hub.")
@@ -192,7 +196,7 @@ class AgentType:
     async def vulnerability_counts(self, info: Info) -> VulnerabilityCountsType:
         """Load the counts of all agents of the answer together."""
         counts = await info.context.load(unfixed_counts_by_agent, self.id)
-        return VulnerabilityCountsType.of(counts or {})
+        return VulnerabilityCountsType.of(counts or UnfixedCounts())
 
     @classmethod
     def of(cls, row: AgentRow, *, now: datetime) -> Self:

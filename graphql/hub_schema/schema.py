@@ -12,10 +12,12 @@ from hub_schema.enums import HouseNames
 from hub_schema.fleet import FleetQuery
 from hub_schema.overview import OverviewQuery
 from hub_schema.sla import SlaQuery
+from hub_schema.sla_management import SlaMutation
 from hub_schema.trust import TrustQuery
+from hub_schema.trust_weights import TrustMutation
 from hub_schema.viewer import ViewerQuery
-from hub_schema.vulnerability_acceptance import VulnerabilityMutation
 from hub_schema.vulnerabilities import VulnerabilityQuery
+from hub_schema.vulnerability_acceptance import VulnerabilityMutation
 
 Query = merge_types(
     "Query",
@@ -31,7 +33,9 @@ Query = merge_types(
         VulnerabilityQuery,
     ),
 )
-Mutation = merge_types("Mutation", (DetectionMutation, VulnerabilityMutation))
+Mutation = merge_types(
+    "Mutation", (DetectionMutation, VulnerabilityMutation, SlaMutation, TrustMutation)
+)
 
 schema = strawberry.Schema(
     query=Query, mutation=Mutation, config=StrawberryConfig(name_converter=HouseNames())

@@ -1,20 +1,23 @@
 """GraphQL face of service levels: shapes and wiring only; the arithmetic is `hub.sla`'s."""
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Self
+from datetime import datetime, timedelta
+from typing import Annotated, Self
 from uuid import UUID
 
 import strawberry
 
+from hub.clock import parse_instant
 from hub.principal import Permission
 from hub.sla.budget import SlaState
 from hub.sla.models import SlaIndicator
-from hub.sla.queries import SlaStanding, sla_standings
+from hub.sla.queries import SlaDay, SlaStanding, sla_days, sla_standings
 from hub_schema.context import Info
 from hub_schema.directives import EgressClass, guarded, leaf, part
 from hub_schema.enums import describe
 from hub_schema.figures import rounded
+
+MAX_HISTORY = timedelta(days=366)
 
 describe(
     SlaIndicator,
@@ -80,6 +83,9 @@ class SlaTargetType:
     )
     objective_percent: float = leaf(EgressClass.SERVICE_LEVEL, "The share of good time promised.")
     window_days: int = leaf(EgressClass.SERVICE_LEVEL, "Over how many days up to now.")
+    is_calendar_month: bool = leaf(
+        EgressClass.SERVICE_LEVEL, "The calendar month instead of a rolling window."
+    )
     observed_percent: float | None = leaf(
         EgressClass.SERVICE_LEVEL, "The share of known time that was good; null without data."
     )
@@ -117,6 +123,7 @@ class SlaTargetType:
             agent_name=standing.agent_name,
             objective_percent=round(standing.objective * 100, 4),
             window_days=standing.window_days,
+            is_calendar_month=standing.is_calendar_month,
             observed_percent=None if observed is None else round(observed * 100, 4),
             known_percent=round(budget.known_share * 100, 1),
             budget_minutes=round(budget.budget_minutes, 1),
@@ -136,6 +143,29 @@ class SlaOverview:
     targets: list[SlaTargetType] = part("Every target, those in trouble first.")
 
 
+@strawberry.type(name="SlaDay", description="How one day (UTC) of a target went.")
+class SlaDayType:
+    """Day, as clients see it."""
+
+    day: datetime = leaf(EgressClass.TIME, "Where it begins.")
+    observed_percent: float | None = leaf(
+        EgressClass.SERVICE_LEVEL, "The share of known time that was good; null without data."
+    )
+    good_minutes: float = leaf(EgressClass.SERVICE_LEVEL, "Minutes that went well.")
+    bad_minutes: float = leaf(EgressClass.SERVICE_LEVEL, "Minutes that went badly.")
+
+    @classmethod
+    def of(cls, day: SlaDay) -> Self:
+        """Shape one day."""
+        known = day.good_seconds + day.bad_seconds
+        return cls(
+            day=day.day,
+            observed_percent=round(day.good_seconds / known * 100, 4) if known else None,
+            good_minutes=round(day.good_seconds / 60, 1),
+            bad_minutes=round(day.bad_seconds / 60, 1),
+        )
+
+
 @strawberry.type(name="Query")
 class SlaQuery:
     """Service-level field of the query root."""
@@ -146,3 +176,18 @@ class SlaQuery:
         now = info.context.now
         standings = await info.context.work.run(sla_standings, now=now)
         return SlaOverview(as_of=now, targets=[SlaTargetType.of(one) for one in standings])
+
+    @guarded(Permission.SLA_READ, "How a target's days went, oldest first, up to 366 days back.")
+    async def sla_history(
+        self,
+        info: Info,
+        target_id: Annotated[UUID, strawberry.argument(description="Which target.")],
+        since: Annotated[
+            str, strawberry.argument(description="A duration back or an RFC 3339 instant.")
+        ] = "90d",
+    ) -> list[SlaDayType]:
+        """Delegate, shape the answer."""
+        now = info.context.now
+        first = max(parse_instant(since, now=now, field="since"), now - MAX_HISTORY)
+        days = await info.context.work.run(sla_days, target_id=target_id, since=first, until=now)
+        return [SlaDayType.of(one) for one in days]

@@ -48,9 +48,9 @@ class KernelCveType:
     fixed_in: list[str] = leaf(EgressClass.VULNERABILITY, "Versions with the fix: the first 5.")
     risk: float = leaf(
         EgressClass.VULNERABILITY,
-        "Urgency, 0 to 10, from CVSS, EPSS, known exploitation, public exposure and age.",
+        "Urgency, 0 to 10.",
     )
-    risk_reasons: list[str] = leaf(EgressClass.VULNERABILITY, "What the risk is made of.")
+    risk_reasons: list[str] = leaf(EgressClass.VULNERABILITY, "What makes it urgent.")
     epss: float | None = leaf(
         EgressClass.VULNERABILITY, "Probability of exploitation in 30 days; null when unknown."
     )
@@ -92,7 +92,7 @@ class KernelCveConnection:
     total_count: int = leaf(EgressClass.COUNT, "How many match the filter in all.")
     nodes: list[KernelCveType] = part("The vulnerabilities of this page.")
     advisories_as_of: datetime | None = leaf(
-        EgressClass.TIME, "When the oldest source of advisories was last checked; null for never."
+        EgressClass.TIME, "When the advisories were last checked; null for never."
     )
     page_info: PageInfo = part("Where the page ends.")
 
@@ -133,9 +133,9 @@ class OsCveType:
     first_hosts: list[str] = leaf(EgressClass.HOST_IDENTITY, "The first 3 of them by name.")
     risk: float = leaf(
         EgressClass.VULNERABILITY,
-        "Urgency, 0 to 10, from CVSS, EPSS, known exploitation, public exposure and age.",
+        "Urgency, 0 to 10.",
     )
-    risk_reasons: list[str] = leaf(EgressClass.VULNERABILITY, "What the risk is made of.")
+    risk_reasons: list[str] = leaf(EgressClass.VULNERABILITY, "What makes it urgent.")
     epss: float | None = leaf(
         EgressClass.VULNERABILITY, "Probability of exploitation in 30 days; null when unknown."
     )
@@ -179,7 +179,7 @@ class OsCveConnection:
     total_count: int = leaf(EgressClass.COUNT, "How many match the filter in all.")
     nodes: list[OsCveType] = part("The vulnerabilities of this page.")
     advisories_as_of: datetime | None = leaf(
-        EgressClass.TIME, "When the oldest source of advisories was last checked; null for never."
+        EgressClass.TIME, "When the advisories were last checked; null for never."
     )
     page_info: PageInfo = part("Where the page ends.")
 

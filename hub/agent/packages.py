@@ -1,5 +1,6 @@
 """What is installed on this machine, with the source package that advisories speak of."""
 
+import json
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from hub.agent.system import OperatingSystem
 
 _APK_DATABASE = Path("/lib/apk/db/installed")
+_UBUNTU_PRO_STATUS = Path("/var/lib/ubuntu-advantage/status.json")
 _TIMEOUT_SECONDS = 60
 _DPKG_FORMAT = "${Package}\t${Version}\t${source:Package}\t${source:Version}\t${db:Status-Abbrev}\n"
 _RPM_FORMAT = "%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\t%{SOURCERPM}\n"
@@ -65,12 +67,22 @@ def ecosystem_of(system: OperatingSystem) -> str | None:
     if form is None or not system.version:
         return None
     major, _, rest = system.version.partition(".")
-    return form.format(
+    name = form.format(
         full=system.version,
         major=major,
         minor=f"{major}.{rest.partition('.')[0]}",
         lts=":LTS" if system.is_long_term_support else "",
     )
+    return name.replace("Ubuntu:", "Ubuntu:Pro:", 1) if has_ubuntu_pro() else name
+
+
+def has_ubuntu_pro() -> bool:
+    """Tell whether the machine is attached to Ubuntu Pro, whose fixes nobody else gets."""
+    try:
+        status = json.loads(_UBUNTU_PRO_STATUS.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(status, dict) and status.get("attached") is True
 
 
 def parse_dpkg(output: str, ecosystem: str) -> list[Package]:

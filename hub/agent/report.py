@@ -9,7 +9,7 @@ from typing import Any
 
 from hub.agent.figures import FigureReader, Figures
 from hub.agent.packages import Package, read_packages
-from hub.agent.system import System, read_system
+from hub.agent.system import System, read_listening, read_system
 from hub.clock import utc_now
 
 INVENTORY_SECONDS = 6 * 3600
@@ -38,6 +38,7 @@ class Reporter:
         report = report_of(now, system, self.figures.read())
         packages = self._packages_to_send(now, system)
         if packages is not None:
+            report["listening"] = read_listening()
             report["packages"] = [asdict(package) for package in packages]
         return report
 

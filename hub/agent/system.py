@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import psutil
 
 MAX_ADDRESSES = 32
+MAX_LISTENING = 256
 _IP_FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
 
@@ -60,6 +61,16 @@ def read_os() -> OperatingSystem:
         version=release.get("VERSION_ID", ""),
         is_long_term_support="LTS" in release.get("VERSION", ""),
     )
+
+
+def read_listening() -> list[str]:
+    """Return the addresses on which TCP sockets accept connections."""
+    try:
+        sockets = psutil.net_connections(kind="tcp")
+    except (psutil.AccessDenied, OSError):
+        return []
+    found = {s.laddr.ip for s in sockets if s.status == psutil.CONN_LISTEN and s.laddr}
+    return sorted(found)[:MAX_LISTENING]
 
 
 def read_addresses() -> list[str]:

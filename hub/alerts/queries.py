@@ -2,10 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Integer, Select, bindparam, func, select, tuple_
@@ -19,9 +18,8 @@ from hub.prepared import PreparedRead, Transaction, prepared_only
 from hub.severity import Severity
 
 
-@dataclass(frozen=True, slots=True)
-class AlertRow:
-    """One alert with the name of its host."""
+class AlertRow(NamedTuple):
+    """One alert with the name of its host: a tuple, because a page of them is made in each call."""
 
     id: UUID
     title: str
@@ -115,7 +113,7 @@ async def alerts_page(
             "after_id": identity,
         }
     rows = await _page_read(given).rows(session, limit=first + 1, **values)
-    alerts = [AlertRow(*columns) for *columns, _ in rows]
+    alerts = [AlertRow._make(row[:-1]) for row in rows]
     return Page.of(alerts, first=first, total=rows[0][-1] if rows else 0)
 
 

@@ -4,7 +4,6 @@ Whoever calls an unknown tool or signs in with a strange address chooses text th
 trail. PostgreSQL stores no NUL, UTF-8 has no lone surrogates, and the columns have limits.
 """
 
-from dataclasses import replace
 from typing import Any
 
 from hub.audit.events import AuditEvent
@@ -18,14 +17,18 @@ MAX_REQUEST_ID_CHARACTERS = 64
 
 def storable_text(text: str, *, max_characters: int = MAX_TEXT_CHARACTERS) -> str:
     """Return the text without what PostgreSQL or UTF-8 refuse, cut to a length."""
+    if len(text) <= max_characters and text.isascii() and "\0" not in text:
+        return text
     encodable = text[:max_characters].encode("utf-8", "replace").decode()
     return encodable.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def storable_event(event: AuditEvent) -> AuditEvent:
     """Return the event with all of its text fit to be stored."""
-    return replace(
-        event,
+    return AuditEvent(
+        event_type=event.event_type,
+        actor_kind=event.actor_kind,
+        user_id=event.user_id,
         actor=storable_text(event.actor, max_characters=MAX_ACTOR_CHARACTERS),
         outcome=storable_text(event.outcome, max_characters=MAX_OUTCOME_CHARACTERS),
         details=_storable_value(event.details),

@@ -92,3 +92,9 @@ def _print_resealed(done: Resealed) -> None:
     answers.print(
         f"Sealed secrets: {done.moved} moved to it, {done.current} there already.", markup=False
     )
+    if done.unreadable:
+        answers.print(
+            f"{done.unreadable} do not open with any key that is honoured. Name the key they were"
+            " sealed with and run `monsys keys reseal`.",
+            markup=False,
+        )

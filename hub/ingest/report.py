@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 MAX_DISKS = 200
 MAX_ADDRESSES = 64
+MAX_LISTENING = 256
 MAX_PACKAGES = 20_000
 _LARGEST_JSON_INTEGER = 9_007_199_254_740_991
 
@@ -169,6 +170,17 @@ class Report(_Part):
     agent_version: Annotated[str, _line(32, "Version of the agent.")] = ""
     system: System = Field(System(), description="What the machine is.")
     figures: Figures = Field(Figures(), description="What was measured.")
+    listening: (
+        Annotated[
+            list[Annotated[str, _line(64, "An IP address; `0.0.0.0` and `::` mean all.")]],
+            Field(max_length=MAX_LISTENING),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="Addresses on which sockets accept connections, each once; left out when not"
+        " known.",
+    )
     packages: Annotated[list[Package], Field(max_length=MAX_PACKAGES)] | None = Field(
         None,
         description="The whole inventory, replacing the one before; left out when unchanged.",

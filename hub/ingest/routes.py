@@ -14,6 +14,7 @@ from hub.ingest.authentication import Agent
 from hub.ingest.bodies import ReportRoute
 from hub.ingest.report import Accepted, Heartbeat, Report
 from hub.ingest.translation import agent_report, installed_packages
+from hub.vulnerabilities.exposure import note_exposure
 from hub.vulnerabilities.inventory import follow_running_kernel, take_inventory
 
 MAX_CLOCK_AHEAD = timedelta(minutes=5)
@@ -91,6 +92,13 @@ async def _ingest(report: Report, agent: Agent) -> Accepted:
     else:
         await follow_running_kernel(
             agent.session, tenant_id=agent.tenant_id, agent_id=agent.agent_id, at=now
+        )
+    if report.listening is not None:
+        await note_exposure(
+            agent.session,
+            tenant_id=agent.tenant_id,
+            agent_id=agent.agent_id,
+            listening=report.listening,
         )
     return Accepted(packages=len(packages or ()))
 

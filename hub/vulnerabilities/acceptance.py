@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -16,7 +16,7 @@ from hub.text import check_text
 from hub.vulnerabilities.models import Finding, FindingState
 from hub.vulnerabilities.summaries import UNFIXED, SummaryKey, refresh_summaries
 
-LONGEST = timedelta(days=365)
+LONGEST_DAYS = 365
 MIN_REASON_CHARACTERS, MAX_REASON_CHARACTERS = 10, 2000
 
 
@@ -28,7 +28,7 @@ async def accept_vulnerability(
     package: str | None = None,
     agent_id: UUID | None = None,
     reason: str,
-    until: datetime,
+    days: int,
     now: datetime,
     request_id: str | None = None,
 ) -> int:
@@ -38,9 +38,6 @@ async def accept_vulnerability(
     """
     if principal.kind is not PrincipalKind.SESSION or principal.user_id is None:
         raise Forbidden("Only a signed-in person may accept a vulnerability.")
-    cleaned = _reason(reason)
-    if not now < until <= now + LONGEST:
-        raise InvalidInput("`until` must be in the future, within 365 days.", field="until")
     conditions: list[Any] = [
         col(Finding.advisory_id) == advisory_id,
         col(Finding.state).in_(UNFIXED),
@@ -49,6 +46,12 @@ async def accept_vulnerability(
         conditions.append(col(Finding.package_name) == package)
     if agent_id is not None:
         conditions.append(col(Finding.agent_id) == agent_id)
+    if (
+        await session.scalar(select(literal(1)).select_from(Finding).where(*conditions).limit(1))
+        is None
+    ):
+        raise NotFound("No open finding of this advisory; list them with osCves.", field="id")
+    cleaned, until = _reason(reason), now + timedelta(days=_days(days))
     accepted = await _set(
         session,
         conditions,
@@ -58,8 +61,6 @@ async def accept_vulnerability(
         accepted_until=until,
         accepted_by=principal.user_id,
     )
-    if not accepted:
-        raise NotFound("No open finding of this advisory; list them with osCves.", field="id")
     event = AuditEvent(
         event_type=EventType.VULNERABILITY_ACCEPTED,
         actor=principal.label,
@@ -103,6 +104,12 @@ async def _set(
         keys = {SummaryKey.of(*row) for row in rows}
         await refresh_summaries(session, tenant_id=tenant_id, keys=keys)
     return len(rows)
+
+
+def _days(days: int) -> int:
+    if not 1 <= days <= LONGEST_DAYS:
+        raise InvalidInput(f"`days` must be between 1 and {LONGEST_DAYS}.", field="days")
+    return days
 
 
 def _reason(reason: str) -> str:

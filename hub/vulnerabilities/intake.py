@@ -13,11 +13,10 @@ from hub.vulnerabilities.aliases import regroup
 from hub.vulnerabilities.borrowed_ratings import borrow_ratings
 from hub.vulnerabilities.index_rows import IndexRow, index_rows
 from hub.vulnerabilities.matching_models import AdvisoryRange
-from hub.vulnerabilities.models import Advisory
+from hub.vulnerabilities.models import KERNEL_FEED, Advisory
 from hub.vulnerabilities.rating import UNRATED, assess
 from hub.vulnerabilities.records import Document
 
-OSV_FEED, KERNEL_FEED = "osv", "kernel-cves"
 _ADVISORIES = Advisory.__table__  # type: ignore[attr-defined]
 _RANGES = AdvisoryRange.__table__  # type: ignore[attr-defined]
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)

@@ -34,14 +34,14 @@ from sqlalchemy.types import TypeEngine
 
 from hub.fleet.array_rows import array_rows
 from hub.vulnerabilities.aliases import group_of
-from hub.vulnerabilities.ecosystems import ecosystem_of
+from hub.vulnerabilities.ecosystems import KERNEL_ECOSYSTEM, ecosystem_of
 from hub.vulnerabilities.matching_models import (
     AdvisoryRange,
     PackageMatch,
     PackageSubject,
     UndecidedMatch,
 )
-from hub.vulnerabilities.models import Advisory
+from hub.vulnerabilities.models import KERNEL_FEED, Advisory
 from hub.vulnerabilities.ranges import Decision, Interval, Verdict, decide, is_listed
 
 _SUBJECTS = PackageSubject.__table__  # type: ignore[attr-defined]
@@ -168,8 +168,22 @@ def _pairs(*columns: Any, scope: Scope) -> Select[Any]:
         .where(
             a.withdrawn_at.is_(None),
             or_(s.yields_to.is_(None), ~outweighed),
+            or_(r.ecosystem != KERNEL_ECOSYSTEM, a.feed == KERNEL_FEED, ~_kernels_own_word()),
             *scope.on(s.package_version_id, group_of(a)),
         )
+    )
+
+
+def _kernels_own_word() -> ColumnElement[bool]:
+    """Return whether the kernel's own record speaks of it, be it to reject it.
+
+    Others' copies chain the stable branches too widely.
+    """
+    own = _ADVISORIES.alias("own")
+    return (
+        select(literal(1))
+        .where(group_of(own.c) == group_of(_ADVISORIES.c), own.c.feed == KERNEL_FEED)
+        .exists()
     )
 
 

@@ -19,6 +19,8 @@ from hub.columns import (
 )
 from hub.severity import Severity, severity_rank
 
+OSV_FEED, KERNEL_FEED = "osv", "kernel-cves"
+
 
 class FindingKind(StrEnum):
     """What is vulnerable: the running kernel, or an installed package."""

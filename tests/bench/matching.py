@@ -30,10 +30,11 @@ from hub.fleet.models import AgentPackage, PackageVersion
 from hub.fleet.reports import InstalledPackage
 from hub.migrations.runner import migrate
 from hub.vulnerabilities.fanout import Hosts, fan_out
-from hub.vulnerabilities.intake import OSV_FEED, take_in
+from hub.vulnerabilities.intake import take_in
 from hub.vulnerabilities.inventory import take_inventory
 from hub.vulnerabilities.matching import Scope, match
 from hub.vulnerabilities.matching_models import PackageMatch
+from hub.vulnerabilities.models import OSV_FEED
 from hub.vulnerabilities.records import read_record
 from hub.vulnerabilities.rematching import rematch_everywhere
 from hub.vulnerabilities.subjects import name_subjects

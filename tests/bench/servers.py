@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 
@@ -36,6 +37,14 @@ def running(
             process.terminate()
         for process in processes.values():
             process.wait(timeout=20)
+
+
+def pin_postgres(folder: Path, *, core: int) -> None:
+    """Keep the embedded PostgreSQL of this folder on one core; its backends inherit that."""
+    pid = (folder / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0]
+    postmaster = psutil.Process(int(pid))
+    for process in (postmaster, *postmaster.children()):
+        process.cpu_affinity([core])
 
 
 def free_ports() -> dict[str, int]:

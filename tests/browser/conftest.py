@@ -62,7 +62,7 @@ async def new_context(
         if route.request.url.startswith((hub.origin, hub.app_origin)):
             await route.continue_()
         else:
-            await route.abort()
+            await route.fulfill(content_type="text/html", body="<title>elsewhere</title>")
 
     await context.route("**/*", answer)
     return context

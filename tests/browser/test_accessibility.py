@@ -102,7 +102,9 @@ async def new_owner(visitor: Visitor, mailbox: Mailbox) -> str:
 async def test_pages_without_a_session(
     visitor: Visitor, mailbox: Mailbox, operator: Account
 ) -> None:
-    client_id = await register(visitor.hub.http, visitor.hub.origin)
+    client_id = await register(
+        visitor.hub.http, visitor.hub.origin, redirect_uri=article.REDIRECT_URI
+    )
     await visitor.open("/sign-in?note=password-changed")
     await visitor.check("sign-in")
     await visitor.submit("/sign-in", email=operator.email, password="wrong")
@@ -134,8 +136,8 @@ async def test_pages_of_an_owner(visitor: Visitor, mailbox: Mailbox, chromium: B
     await visitor.check("connector-saved")
     await visitor.page.goto(authorize_url(hub, client_id, Pkce()))
     await visitor.check("consent")
-    async with visitor.page.expect_request(lambda r: r.url.startswith(article.REDIRECT_URI)):
-        await visitor.page.locator('button[value="allow"]').click()
+    await visitor.page.locator('button[value="allow"]').click()
+    await visitor.page.wait_for_url(f"{article.REDIRECT_URI}?*")
     await visitor.open("/account/apps")
     await visitor.check("apps-one")
     await _second_factor(visitor, email)

@@ -27,7 +27,7 @@ from seed.people import NORTHWIND_ID
 
 pytestmark = pytest.mark.slow
 _START_SECONDS = 180
-_STOP_SECONDS = 5.0
+_STOP_SECONDS = 30.0  # not a measurement: a stop that hangs
 
 
 class Demo:
@@ -55,7 +55,6 @@ class Demo:
             assert self.process.poll() is None, self.process.communicate()
             assert time.monotonic() - self.started_at < _START_SECONDS
             time.sleep(0.02)
-        self.ready_seconds = time.monotonic() - self.started_at
         ready: dict[str, Any] = json.loads(self.ready_file.read_text())
         return ready
 
@@ -148,6 +147,5 @@ async def test_the_demo_serves_reports_stops_and_goes_on(folder: Path) -> None:
         third.wait_until_ready()
         _, progress = third.stop(signal.SIGINT)
     assert third.process.returncode == 0
+    # Nothing is told twice; how fast that makes a later start, `tests.bench.start` measures.
     assert "Northwind Logistics" not in progress
-    # The better of two: a start competes with whatever else the machine is doing.
-    assert min(second.ready_seconds, third.ready_seconds) < 5

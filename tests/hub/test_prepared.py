@@ -185,7 +185,7 @@ async def test_a_connection_that_the_server_ended_is_replaced(
     if is_noticed:
         await asyncio.wait_for(hung_up.wait(), timeout=10)
     else:
-        monkeypatch.setattr("hub.pool._ASK_AFTER_IDLE_SECONDS", 0.0)
+        monkeypatch.setattr("hub.pool.ASK_AFTER_IDLE_SECONDS", 0.0)
     async with single.transaction(tenant_id=tenant.id) as session:
         assert (await backend_of(session)).scalar() != ended
     await single.close()

@@ -115,17 +115,56 @@ def test_contributors_are_costliest_first_and_say_what_resolving_gives_back() ->
     # Of the total, cves is 15/25: CVE-2 costs 40 x 1/4 x 0.6 = 6, CVE-1 15 x 2/4 x 0.6 = 4.5.
     assert (worst.key, worst.affected, worst.subjects) == ("CVE-2", 1, ("web-1",))
     assert worst.points == pytest.approx(6.0, abs=EXACT)
-    assert (other.key, other.affected, other.subjects) == ("CVE-1", 2, ("web-1", "web-2"))
+    assert (other.key, other.affected, other.subjects) == ("CVE-1", 2, ("web-2", "web-1"))
     assert other.points == pytest.approx(4.5, abs=EXACT)
     assert other.since == MONDAY - timedelta(days=2)
 
 
-def test_points_know_that_a_score_cannot_go_below_nothing() -> None:
+def test_one_source_takes_no_more_than_eighty_points_and_every_fix_still_counts() -> None:
     words = [word("web-1", f"CVE-{number}", Severity.CRITICAL) for number in range(3)]
     score = score_of(words)
-    # Three cost 120, so one of them resolved leaves 80: 20 points, not 40.
+    # Three cost 120: 60 as they are, and 20 x (1 - e^-(60/20)) = 19.0043 of the rest.
+    assert score.total == pytest.approx(100 - 60 - 19.0043, abs=1e-4)
+    # Without one of them 80: 60 + 20 x (1 - e^-1) = 72.6424.
+    assert [one.points for one in score.contributors] == pytest.approx(
+        [79.0043 - 72.6424] * 3, abs=1e-4
+    )
+    noise = [word("web-1", f"CVE-{number}", Severity.CRITICAL) for number in range(500)]
+    assert score_of(noise).total == pytest.approx(20.0)
+
+
+def test_points_know_that_a_component_cannot_go_below_nothing() -> None:
+    words = [
+        word("web-1", f"CVE-{number}", Severity.CRITICAL, source=source)
+        for source in ("a", "b")
+        for number in range(2)
+    ]
+    score = score_of(words)
+    # Each source takes 72.6424; without one problem 40 + 72.6424 are more than 100 as well.
     assert score.total == 0.0
-    assert [one.points for one in score.contributors] == pytest.approx([20.0] * 3, abs=EXACT)
+    assert [one.points for one in score.contributors] == [0.0] * 4
+
+
+@given(WORDS, st.sampled_from(TrustComponent), st.floats(0.5, 50))
+def test_a_component_that_counts_more_pulls_the_total_towards_itself(
+    words: list[Word], name: TrustComponent, more: float
+) -> None:
+    before = score_of(words)
+    after = score_of(words, weights={**COMPONENT_WEIGHTS, name: COMPONENT_WEIGHTS[name] + more})
+    own = before.components[name]
+    if own is None:
+        assert after.total == before.total
+    else:
+        assert before.total is not None
+        assert after.total is not None
+        assert abs(after.total - own) <= abs(before.total - own) + EXACT
+
+
+@given(WORDS, st.floats(0.1, 10))
+def test_only_the_proportions_of_weights_matter(words: list[Word], times: float) -> None:
+    scaled = {name: weight * times for name, weight in COMPONENT_WEIGHTS.items()}
+    before, after = score_of(words).total, score_of(words, weights=scaled).total
+    assert after == (None if before is None else pytest.approx(before, abs=EXACT))
 
 
 def test_the_house_weights_sum_to_a_hundred() -> None:

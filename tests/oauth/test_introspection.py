@@ -36,7 +36,7 @@ async def test_says_what_a_token_is_good_for(
     place: str, token: str, secret: str, api: httpx2.AsyncClient, client: Client
 ) -> None:
     """§2.2."""
-    auth = httpx2.BasicAuth(RESOURCE_SERVER_ID, secret) if place == "header" else None
+    auth = (RESOURCE_SERVER_ID, secret) if place == "header" else httpx2.USE_CLIENT_DEFAULT
     form = {"token": token, "token_type_hint": "access_token"}
     if place == "body":
         form |= {"client_id": RESOURCE_SERVER_ID, "client_secret": secret}

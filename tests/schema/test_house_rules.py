@@ -40,7 +40,7 @@ EMERGENCY = re.compile(
     re.IGNORECASE,
 )
 # Fields that hold the word of an act, and tell a fact.
-FACTS = {"KernelCve.rebootPendingHosts"}
+FACTS = {"KernelCve.rebootPendingHosts", "VulnerabilityCounts.rebootPending"}
 # Strawberry's own scalar; its name says it all.
 NEEDS_NO_DESCRIPTION = {"Query", "Mutation", "UUID"}
 

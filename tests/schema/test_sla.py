@@ -28,7 +28,7 @@ async def targets(database: Database, principal: Principal, operation: Any) -> A
 
 
 async def make_day(database: Database, tenant: Tenant) -> None:
-    """Store a target of 99 % over a day that was perfect but for the last full hour."""
+    """Store a target of 99 % over a day that was perfect but for a minute in the last hour."""
     now = utc_now()
     last = now.replace(minute=now.minute // 5 * 5, second=0, microsecond=0) - timedelta(minutes=5)
     async with database.transaction(tenant_id=tenant.id) as session:
@@ -48,8 +48,8 @@ async def make_day(database: Database, tenant: Tenant) -> None:
                 Observation(
                     target_id=target.id,
                     at=last - timedelta(minutes=5 * number),
-                    good_seconds=300 if number > 1 else 270,
-                    bad_seconds=0 if number > 1 else 30,
+                    good_seconds=270 if number in {2, 3} else 300,
+                    bad_seconds=30 if number in {2, 3} else 0,
                 )
                 for number in range(286)
             ],

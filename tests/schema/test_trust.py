@@ -69,11 +69,17 @@ async def test_claude_learns_why_the_score_dropped(database: Database, tenant: T
             "component": "identity",
             "key": "aws-key",
             "title": "An AWS key lies in a world-readable file",
-            "severity": "critical",
             "subjects": ["web-1"],
             "affected": 1,
             "since": found_at,
             "points": 10.0,
+        }
+    ]
+    assert answer["changes_7d"] == [
+        {
+            "title": "An AWS key lies in a world-readable file",
+            "since": found_at,
+            "points": -10.0,
         }
     ]
     components = {one["component"]: one for one in answer["components"]}

@@ -8,8 +8,8 @@ from hub.vulnerabilities.feeds.archives import Entry
 from hub.vulnerabilities.feeds.downloads import download, is_url
 from hub.vulnerabilities.feeds.state import etag_of
 from hub.vulnerabilities.feeds.synchronise import Synchronised, synchronise
-from hub.vulnerabilities.intake import KERNEL_FEED
 from hub.vulnerabilities.kernel_records import read_kernel_record
+from hub.vulnerabilities.models import KERNEL_FEED
 from hub.vulnerabilities.records import Document
 from hub.vulnerabilities.rematching import EVERYBODY
 

@@ -16,7 +16,7 @@ from hub.vulnerabilities.feeds.archives import Entry
 from hub.vulnerabilities.feeds.downloads import download, is_url
 from hub.vulnerabilities.feeds.state import etag_of, note_success
 from hub.vulnerabilities.feeds.synchronise import Synchronised, synchronise
-from hub.vulnerabilities.intake import OSV_FEED
+from hub.vulnerabilities.models import OSV_FEED
 from hub.vulnerabilities.records import Document, read_record
 from hub.vulnerabilities.rematching import EVERYBODY, tenant_ids
 

@@ -13,10 +13,10 @@ from hub.database import Database
 from hub.fleet.models import Agent
 from hub.fleet.reports import InstalledPackage
 from hub.tenancy.models import Tenant
-from hub.vulnerabilities.intake import OSV_FEED, take_in
+from hub.vulnerabilities.intake import take_in
 from hub.vulnerabilities.inventory import take_inventory
 from hub.vulnerabilities.matching_models import UndecidedMatch
-from hub.vulnerabilities.models import Finding, FindingState
+from hub.vulnerabilities.models import OSV_FEED, Finding, FindingState
 from hub.vulnerabilities.records import Document, read_record
 from hub.vulnerabilities.rematching import rematch
 from tests.factories import make_agent

@@ -1,7 +1,5 @@
 """Accepting: by a person, with a reason, until a day; and what brings the finding back."""
 
-from datetime import timedelta
-
 import pytest
 
 from hub.errors import Forbidden, InvalidInput, NotFound
@@ -23,7 +21,7 @@ async def open_finding(scene: Scene) -> Finding:
     return finding
 
 
-async def accept(scene: Scene, advisory_id: str, *, until: timedelta = 24 * HOUR) -> int:
+async def accept(scene: Scene, advisory_id: str, *, days: int = 1) -> int:
     """Accept as a person of the tenant."""
     user = await make_user(scene.database, scene.tenant)
     async with scene.database.transaction(tenant_id=scene.tenant.id) as session:
@@ -32,7 +30,7 @@ async def accept(scene: Scene, advisory_id: str, *, until: timedelta = 24 * HOUR
             principal=person(scene.tenant, user_id=user.id),
             advisory_id=advisory_id,
             reason=REASON,
-            until=MONDAY + until,
+            days=days,
             now=MONDAY,
         )
 
@@ -85,17 +83,17 @@ async def test_claude_cannot_accept(scene: Scene) -> None:
                 principal=connector(scene.tenant),
                 advisory_id=finding.advisory_id,
                 reason=REASON,
-                until=MONDAY + HOUR,
+                days=1,
                 now=MONDAY,
             )
     assert await listed(scene) == 1
 
 
-@pytest.mark.parametrize("until", [timedelta(0), timedelta(days=366)])
-async def test_an_acceptance_ends_within_a_year(scene: Scene, until: timedelta) -> None:
+@pytest.mark.parametrize("days", [0, 366])
+async def test_an_acceptance_ends_within_a_year(scene: Scene, days: int) -> None:
     finding = await open_finding(scene)
-    with pytest.raises(InvalidInput, match="within 365 days"):
-        await accept(scene, finding.advisory_id, until=until)
+    with pytest.raises(InvalidInput, match="between 1 and 365"):
+        await accept(scene, finding.advisory_id, days=days)
 
 
 async def test_what_is_not_open_cannot_be_accepted(scene: Scene) -> None:

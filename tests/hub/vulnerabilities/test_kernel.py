@@ -3,10 +3,9 @@
 import pytest
 
 from hub.fleet.reports import InstalledPackage
-from hub.vulnerabilities.intake import KERNEL_FEED
 from hub.vulnerabilities.kernel import as_kernel_source, is_kernel, kernels_of
 from hub.vulnerabilities.kernel_records import read_kernel_record
-from hub.vulnerabilities.models import Finding, FindingKind, FindingState
+from hub.vulnerabilities.models import KERNEL_FEED, Finding, FindingKind, FindingState
 from hub.vulnerabilities.packages import Installed, subjects_of
 from tests.hub.vulnerabilities.kernel_fixture import CVE_2024_26581
 from tests.hub.vulnerabilities.scene import HOUR, MONDAY, Scene, fixed_in, fresh, record
@@ -80,6 +79,16 @@ async def test_a_rejected_record_takes_its_findings_away(scene: Scene) -> None:
     rejected = read_kernel_record(data, name=identity, modified=MONDAY + HOUR, is_rejected=True)
     await scene.publish_documents(KERNEL_FEED, [rejected])
     assert identity not in await scene.unfixed()
+
+
+async def test_the_kernels_own_record_outweighs_a_copy_that_is_too_wide(scene: Scene) -> None:
+    identity = await vanilla(scene)
+    copy = record("Linux", "Kernel", fixed_in("5.4.269"), aliases=[identity])
+    await scene.publish(copy)
+    await scene.host("old", kernel="5.4.100")
+    await scene.host("new", kernel="5.4.262")
+    found = of(await scene.findings(), identity)
+    assert [f.installed_version for f in found] == ["5.4.262"]
 
 
 async def linux(scene: Scene, *, fixed: str = "6.1.124-1", ecosystem: str = DEBIAN) -> str:

@@ -95,13 +95,13 @@ async def test_an_address_that_breaks_a_rule_is_not_even_resolved(
     assert host.requests == []
 
 
-@pytest.mark.parametrize("address", SPECIAL_ADDRESSES)
+@pytest.mark.parametrize("special", SPECIAL_ADDRESSES)
 async def test_a_name_that_resolves_to_a_special_address_is_not_connected_to(
-    address: str, browser: Browser, scene: Scene, host: DocumentHost
+    special: str, browser: Browser, scene: Scene, host: DocumentHost
 ) -> None:
     """client-id-metadata-document, "Security Considerations" (SSRF); RFC 6890."""
     host.serve(URL)
-    host.network.answers[HOST] = [[address]]
+    host.network.answers[HOST] = [[special]]
     await scene.begin()
     response = await browser.get(of_document(URL).authorize_url())
     await scene.refused(response, status=400, reason="not public")
@@ -283,7 +283,7 @@ async def test_a_documents_redirect_is_matched_like_any_other(
     await scene.refused(response, status=400, reason="did not register")
 
 
-@pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"])
-def test_public_addresses_are_public(address: str) -> None:
+@pytest.mark.parametrize("public", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"])
+def test_public_addresses_are_public(public: str) -> None:
     """The counterpart: the rule is not simply no."""
-    assert is_public(address)
+    assert is_public(public)

@@ -247,7 +247,7 @@ async def test_use_that_races_a_revocation_never_outlives_it(
     raced = [api.post(TOKEN, data=form) for _ in range(25)]
     raced.insert(12, api.post(REVOKE, data=revocation))
     checks = [is_good(authenticator, tokens["access_token"]) for _ in range(24)]
-    *responses, _ = await asyncio.gather(*raced, asyncio.gather(*checks))
+    responses, _ = await asyncio.gather(asyncio.gather(*raced), asyncio.gather(*checks))
     given = [
         response.json()["access_token"]
         for response in responses

@@ -191,7 +191,7 @@ async def test_strangers_learn_nothing_by_introspection(
 ) -> None:
     """RFC 7662 §4: token scanning."""
     await scene.begin()
-    auth = httpx2.BasicAuth(*credentials) if credentials else None
+    auth = credentials or httpx2.USE_CLIENT_DEFAULT
     response = await api.post("/mcp/oauth/introspect", data={"token": token}, auth=auth)
     await scene.refused(response, status=401, error="invalid_client", reason="own resource servers")
 
