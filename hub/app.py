@@ -6,10 +6,11 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.middleware.errors import ServerErrorMiddleware
 
 from hub.audit.writer import AuditWriter
 from hub.database import Database
-from hub.faults import install_error_handlers
+from hub.faults import broken, install_error_handlers
 from hub.health import router as health_router
 from hub.ingest.routes import ingest_routes
 from hub.jobs.advisories import refresh_advisories
@@ -18,6 +19,7 @@ from hub.memory import freeze_what_stays
 from hub.provision import database_urls
 from hub.request_id import RequestIdMiddleware
 from hub.settings import Settings
+from hub.tenancy.pruning import prune_accounts
 from hub.web.documentation import Egress
 from hub.web.routes import web_routes
 from hub_schema.http import graphql_routes
@@ -60,13 +62,15 @@ def create_app(
             stack.push_async_callback(database.close)
             await stack.enter_async_context(audit_writer)
             await stack.enter_async_context(
-                Maintenance(database, chores=(prune_oauth, refresh_advisories(settings)))
+                Maintenance(
+                    database, chores=(prune_oauth, prune_accounts, refresh_advisories(settings))
+                )
             )
             await stack.enter_async_context(mcp.run())
             freeze_what_stays()
             yield
 
-    app = FastAPI(
+    app = FirstDoor(
         title="monsys hub",
         version=version("monsys-hub"),
         description=DESCRIPTION,
@@ -74,8 +78,12 @@ def create_app(
         # Swagger's page loads its script from a foreign host; /openapi.json serves any viewer.
         docs_url=None,
         redoc_url=None,
-        middleware=[Middleware(RequestIdMiddleware), Middleware(FirstDoor, posted=mcp.posted)],
+        middleware=[Middleware(RequestIdMiddleware)],
     )
+    app.posted = {
+        path: ServerErrorMiddleware(RequestIdMiddleware(answer), handler=broken)
+        for path, answer in mcp.posted.items()
+    }
     app.state.settings = settings
     app.state.database = database
     app.state.oauth = build_oauth(settings, database, fetcher=document_fetcher)

@@ -52,7 +52,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _malformed)
     for kind in (OSError, PoolTimeoutError, DBAPIError):
         app.add_exception_handler(kind, _perhaps_away)
-    app.add_exception_handler(Exception, _broken)
+    app.add_exception_handler(Exception, broken)
 
 
 def problem(
@@ -90,13 +90,14 @@ async def _perhaps_away(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, DBAPIError) and not (
         error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
     ):
-        return await _broken(request, error)
+        return await broken(request, error)
     _log.warning("database_away", error=type(error).__name__)
     away = "The hub cannot reach its database right now. Try again in a moment."
     return problem(503, Unavailable.code, away, **{"Retry-After": "5"})
 
 
-async def _broken(_request: Request, error: Exception) -> JSONResponse:
+async def broken(_request: Request, error: Exception) -> JSONResponse:
+    """Answer a fault that nobody expected, and log it."""
     _log.error("request_failed", exc_info=error)
     return problem(
         500,

@@ -29,5 +29,8 @@ class RequestIdMiddleware:
                 message["headers"] = [*message.get("headers", ()), (_HEADER, header)]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
             await self._app(scope, receive, send_with_id)
+        finally:
+            structlog.contextvars.reset_contextvars(**bound)

@@ -47,7 +47,9 @@ class SecondStep:
 
     def sealed(self, box: SecretBox) -> str:
         """Return it for the form."""
-        return base64.urlsafe_b64encode(box.seal(orjson.dumps(self, default=str), purpose=_PURPOSE)).decode()
+        return base64.urlsafe_b64encode(
+            box.seal(orjson.dumps(self, default=str), purpose=_PURPOSE)
+        ).decode()
 
     @classmethod
     def opened(cls, box: SecretBox, text: str, *, cookie: str | None) -> Self | None:

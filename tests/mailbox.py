@@ -28,7 +28,8 @@ class Mailbox:
 
     async def link_to(self, email: str) -> str:
         """Return the last link with a token in the newest letter."""
-        return re.findall(r"https?://\S+\?token=\S+", await self.letter_to(email))[-1]
+        links: list[str] = re.findall(r"https?://\S+\?token=\S+", await self.letter_to(email))
+        return links[-1]
 
     def _texts(self, email: str) -> list[str]:
         return [

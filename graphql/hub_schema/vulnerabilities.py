@@ -36,15 +36,11 @@ class KernelCveType:
     id: str = leaf(EgressClass.VULNERABILITY, "The advisory's id, such as CVE-2024-26581.")
     aliases: list[str] = leaf(EgressClass.VULNERABILITY, "Other names of the same vulnerability.")
     summary: str = leaf(EgressClass.VULNERABILITY, "What it is, in the advisory's words.")
-    cvss: float | None = leaf(
-        EgressClass.VULNERABILITY, "CVSS base score, 0 to 10; null when it has none."
-    )
-    severity: Severity = leaf(EgressClass.VULNERABILITY, "The worst it has on any host.")
+    cvss: float | None = leaf(EgressClass.VULNERABILITY, "CVSS base score, 0 to 10.")
+    severity: Severity = leaf(EgressClass.VULNERABILITY, "Worst on any host.")
     affected_hosts: int = leaf(EgressClass.COUNT, "How many hosts run an affected kernel.")
-    reboot_pending_hosts: int = leaf(
-        EgressClass.COUNT, "How many of them have the fix installed and wait for a reboot."
-    )
-    kernels: list[str] = leaf(EgressClass.VULNERABILITY, "Affected kernels that run: the first 5.")
+    reboot_pending_hosts: int = leaf(EgressClass.COUNT, "Of these, fixed by a reboot.")
+    kernels: list[str] = leaf(EgressClass.VULNERABILITY, "Affected ones that run: the first 5.")
     fixed_in: list[str] = leaf(EgressClass.VULNERABILITY, "Versions with the fix: the first 5.")
     risk: float = leaf(
         EgressClass.VULNERABILITY,
@@ -91,9 +87,7 @@ class KernelCveConnection:
 
     total_count: int = leaf(EgressClass.COUNT, "How many match the filter in all.")
     nodes: list[KernelCveType] = part("The vulnerabilities of this page.")
-    advisories_as_of: datetime | None = leaf(
-        EgressClass.TIME, "When the advisories were last checked; null for never."
-    )
+    advisories_as_of: datetime | None = leaf(EgressClass.TIME, "When advisories were last checked.")
     page_info: PageInfo = part("Where the page ends.")
 
     @classmethod
@@ -117,18 +111,12 @@ class OsCveType:
     id: str = leaf(EgressClass.VULNERABILITY, "The advisory's id, such as CVE-… or GHSA-….")
     aliases: list[str] = leaf(EgressClass.VULNERABILITY, "Other names of the same vulnerability.")
     summary: str = leaf(EgressClass.VULNERABILITY, "What it is, in the advisory's words.")
-    cvss: float | None = leaf(
-        EgressClass.VULNERABILITY, "CVSS base score, 0 to 10; null when it has none."
-    )
+    cvss: float | None = leaf(EgressClass.VULNERABILITY, "CVSS base score, 0 to 10.")
     package: str = leaf(EgressClass.VULNERABILITY, "The package's name.")
     ecosystem: str = leaf(EgressClass.VULNERABILITY, "Where it comes from: npm, Debian:12.")
-    severity: Severity = leaf(EgressClass.VULNERABILITY, "The worst it has on any host.")
-    installed_versions: list[str] = leaf(
-        EgressClass.VULNERABILITY, "Affected versions that are installed: the first 5."
-    )
-    fixed_in: list[str] = leaf(
-        EgressClass.VULNERABILITY, "Versions with the fix: the first 5; empty when there is none."
-    )
+    severity: Severity = leaf(EgressClass.VULNERABILITY, "Worst on any host.")
+    installed_versions: list[str] = leaf(EgressClass.VULNERABILITY, "Affected ones: the first 5.")
+    fixed_in: list[str] = leaf(EgressClass.VULNERABILITY, "Versions with the fix: the first 5.")
     affected_hosts: int = leaf(EgressClass.COUNT, "How many hosts have it.")
     first_hosts: list[str] = leaf(EgressClass.HOST_IDENTITY, "The first 3 of them by name.")
     risk: float = leaf(
@@ -178,9 +166,7 @@ class OsCveConnection:
 
     total_count: int = leaf(EgressClass.COUNT, "How many match the filter in all.")
     nodes: list[OsCveType] = part("The vulnerabilities of this page.")
-    advisories_as_of: datetime | None = leaf(
-        EgressClass.TIME, "When the advisories were last checked; null for never."
-    )
+    advisories_as_of: datetime | None = leaf(EgressClass.TIME, "When advisories were last checked.")
     page_info: PageInfo = part("Where the page ends.")
 
     @classmethod

@@ -20,6 +20,8 @@ from hub.errors import Unavailable
 _log = structlog.get_logger(__name__)
 _MAX_BATCH = 500
 _WRITE_TIMEOUT_SECONDS = 10
+# Where several calls shared the last commit, more are on their way: they are worth this wait.
+_COMPANY, _GATHER_SECONDS = 4, 0.001
 _REFUSALS = ("22", "23")  # classes of SQLSTATE: data exception, integrity constraint violation
 
 type _Waiting = tuple[ToolCall, asyncio.Future[None]]
@@ -63,8 +65,11 @@ class AuditWriter:
         await asyncio.shield(written)
 
     async def _write_forever(self) -> None:
+        batch: list[_Waiting] = []
         while True:
             await self._arrived.wait()
+            if len(batch) >= _COMPANY:
+                await asyncio.sleep(_GATHER_SECONDS)
             batch, self._waiting = self._waiting[:_MAX_BATCH], self._waiting[_MAX_BATCH:]
             if not self._waiting:
                 self._arrived.clear()

@@ -170,17 +170,29 @@ def _sums() -> Select[*tuple[Any, ...]]:
             for name, at in ((_WINDOW, null()), (_NOW, now), *recent)
         )
     ).subquery("moments")
-    at = func.coalesce(moments.c.at, targets.c.starts_at)
+    # OFFSET 0 lets the moment be computed first: row-level security lets no index be searched by an
+    # expression that might tell something about rows it hides, and date_trunc might.
+    asked = (
+        select(
+            *targets.c,
+            moments.c.moment,
+            func.coalesce(moments.c.at, targets.c.starts_at).label("moment_at"),
+        )
+        .join(moments, literal_column("true"))
+        .offset(literal_column("0"))
+        .subquery("asked")
+    )
+    at = asked.c.moment_at
     hour = (
         select(col(SlaHour.at), col(SlaHour.good_before), col(SlaHour.bad_before))
-        .where(col(SlaHour.target_id) == targets.c.id, col(SlaHour.at) < at)
+        .where(col(SlaHour.target_id) == asked.c.id, col(SlaHour.at) < at)
         .order_by(col(SlaHour.at).desc())
         .limit(1)
         .lateral("hour")
     )
     seen_at = col(SlaObservation.at)
     before = func.least(1.0, cast(func.extract("epoch", at - seen_at), Float) / 300.0)
-    share = case((moments.c.moment == literal_column(f"'{_NOW}'"), 1.0), else_=before)
+    share = case((asked.c.moment == literal_column(f"'{_NOW}'"), 1.0), else_=before)
     counts = share * (1 - col(SlaObservation.excluded_share))
     partly = (
         select(
@@ -188,21 +200,20 @@ def _sums() -> Select[*tuple[Any, ...]]:
             func.sum(col(SlaObservation.bad_seconds) * counts).label("bad"),
         )
         .where(
-            col(SlaObservation.target_id) == targets.c.id,
+            col(SlaObservation.target_id) == asked.c.id,
             seen_at >= hour.c.at,
-            seen_at < at,
+            seen_at < func.least(at, hour.c.at + literal_column("interval '1 hour'")),
         )
         .lateral("partly")
     )
     return (
         select(
-            *targets.c,
-            moments.c.moment,
+            *(asked.c[column.key] for column in targets.c),
+            asked.c.moment,
             (hour.c.good_before + func.coalesce(partly.c.good, 0.0)).label("good"),
             (hour.c.bad_before + func.coalesce(partly.c.bad, 0.0)).label("bad"),
         )
-        .select_from(targets)
-        .join(moments, literal_column("true"))
+        .select_from(asked)
         .outerjoin(hour, literal_column("true"))
         .outerjoin(partly, literal_column("true"))
     )

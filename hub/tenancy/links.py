@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -12,7 +12,6 @@ from hub.clock import utc_now
 from hub.tenancy.models import AccountLink, LinkKind
 
 LINK_LIFETIME = timedelta(minutes=30)
-_KEPT = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +74,6 @@ async def end_links_of(session: AsyncSession, *, user_id: UUID) -> None:
         update(AccountLink)
         .where(col(AccountLink.user_id) == user_id, col(AccountLink.used_at).is_(None))
         .values(used_at=utc_now())
-    )
-
-
-async def forget_old_links(session: AsyncSession) -> None:
-    """Delete links that expired a while ago. Needs `presented="*"`."""
-    await session.execute(
-        delete(AccountLink).where(col(AccountLink.expires_at) < utc_now() - _KEPT)
     )
 
 

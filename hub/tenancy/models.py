@@ -72,7 +72,10 @@ class WebSession(SQLModel, table=True):
     """One sign-in of a person in a browser; only the digest of its cookie is stored."""
 
     __tablename__ = "web_sessions"
-    __table_args__ = (Index("ix_web_sessions_user_id", "user_id"),)
+    __table_args__ = (
+        Index("ix_web_sessions_user_id", "user_id"),
+        Index("ix_web_sessions_expires_at", "expires_at"),  # serves the removal of old ones
+    )
 
     digest: str = Field(primary_key=True, max_length=64)
     user_id: UUID = Field(foreign_key="users.id", ondelete="CASCADE")

@@ -6,6 +6,7 @@ by default lists where the fault began and, per stable branch, where it was fixe
 fixes every version is affected, from the start of the branch after the first fix on.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from hub.vulnerabilities.versions.encoding import InvalidVersion
 from hub.vulnerabilities.versions.semver import semver_key
 
 _CVSS = {"cvssV4_0": "CVSS_V4", "cvssV3_1": "CVSS_V3", "cvssV3_0": "CVSS_V3", "cvssV2_0": "CVSS_V2"}
+_CVE = re.compile(r"CVE-[0-9A-Za-z-]{1,60}")
 type Span = tuple[str, str | None]
 
 
@@ -34,7 +36,7 @@ def _document(data: Any, modified: datetime, *, is_rejected: bool) -> Document:
     metadata, container = data["cveMetadata"], data["containers"]["cna"]
     rejected = is_rejected or metadata.get("state") == "REJECTED"
     identity = metadata["cveId"]
-    if not isinstance(identity, str) or not identity.startswith("CVE-"):
+    if not isinstance(identity, str) or _CVE.fullmatch(identity) is None:
         raise ValueError("`cveId` is not a CVE")
     spans = list(_spans(container.get("affected") or []))
     affected = Affected(

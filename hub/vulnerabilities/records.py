@@ -10,6 +10,7 @@ from hub.vulnerabilities.ranges import Range
 
 MAX_ID_CHARACTERS = 128
 MAX_NAME_CHARACTERS = 256
+MAX_ECOSYSTEM_CHARACTERS = 120
 _RANGE_TYPES = frozenset({"ECOSYSTEM", "GIT", "SEMVER"})
 _EVENTS = ("introduced", "fixed", "last_affected", "limit")
 _KEPT = ("details", "references", "severity", "credits", "database_specific", "related")
@@ -111,8 +112,8 @@ def _affected(block: Mapping[str, Any]) -> Affected:
     name, ecosystem = package["name"], package["ecosystem"]
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARACTERS:
         raise ValueError("a package has no usable `name`")
-    if not isinstance(ecosystem, str) or not ecosystem:
-        raise ValueError(f"package {name[:60]!r} has no `ecosystem`")
+    if not isinstance(ecosystem, str) or not 0 < len(ecosystem) <= MAX_ECOSYSTEM_CHARACTERS:
+        raise ValueError(f"package {name[:60]!r} has no usable `ecosystem`")
     known = ecosystem_of(ecosystem)
     return Affected(
         ecosystem=known,
@@ -120,7 +121,11 @@ def _affected(block: Mapping[str, Any]) -> Affected:
         ranges=tuple(_range(each) for each in _list(block, "ranges")),
         versions=tuple(dict.fromkeys(str(version) for version in _list(block, "versions"))),
         ratings=_ratings(block.get("severity")),
-        binaries=tuple(_binaries(block.get("ecosystem_specific"))),
+        binaries=tuple(
+            binary
+            for binary in _binaries(block.get("ecosystem_specific"))
+            if 0 < len(binary.name) <= MAX_NAME_CHARACTERS
+        ),
     )
 
 
@@ -173,7 +178,7 @@ def _vendor_word(data: Mapping[str, Any], summary: str) -> str | None:
 
 
 def _list(data: Mapping[str, Any], key: str) -> list[Any]:
-    value = data.get(key) or []
+    value = [] if data.get(key) is None else data[key]
     if not isinstance(value, list):
         raise TypeError(f"`{key}` is not a list")
     return value

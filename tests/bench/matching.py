@@ -100,10 +100,9 @@ async def _measure(hub_url: str, owner_url: str, world: World, figures: Figures)
             "full match",
             _in(database, tenant_id, lambda s, t: match(s, tenant_id=t, scope=Scope())),
         )
-        await figures.time(
-            "fan out",
-            _in(database, tenant_id, lambda s, t: fan_out(s, tenant_id=t, hosts=Hosts(), at=NOW)),
-        )
+        changed = await figures.time("fan out", _in(database, tenant_id, _fan_out_all))
+        assert isinstance(changed, int)
+        figures.counts["findings"] = changed
     figures.counts["matches"] = await _in(database, large.id, _count_matches)
     await _sql(owner_url, "VACUUM ANALYZE")
     await _measure_repeats(database, large.id, agents[0], figures)
@@ -129,6 +128,10 @@ async def _in[Result](
 async def _name_all(session: AsyncSession, tenant_id: UUID) -> None:
     while await name_subjects(session, tenant_id=tenant_id):
         pass
+
+
+async def _fan_out_all(session: AsyncSession, tenant_id: UUID) -> int:
+    return await fan_out(session, tenant_id=tenant_id, hosts=Hosts(), at=NOW)
 
 
 async def _count_matches(session: AsyncSession, _tenant_id: UUID) -> int:

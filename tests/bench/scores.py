@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from uuid import UUID
@@ -76,20 +77,17 @@ async def _measure(hub_url: str, owner_url: str, sizes: list[int], calls: int) -
     for _ in range(calls):
         for fleet in fleets:
             for tool in TOOLS:
-                seconds = await _timed(lambda fleet=fleet, tool=tool: _ask(database, fleet, tool))
+                seconds = await _timed(partial(_ask, database, fleet, tool))
                 taken.setdefault((tool, fleet.agents), []).append(seconds)
     p50 = {key: statistics.median(seconds) * 1000 for key, seconds in taken.items()}
     signals = {
         fleet.agents: [
-            await _timed(lambda fleet=fleet, number=number: _signal(database, fleet, number))
-            for number in range(50)
+            await _timed(partial(_signal, database, fleet, number)) for number in range(50)
         ]
         for fleet in fleets
     }
     refreshes = {
-        fleet.agents: [
-            await _timed(lambda fleet=fleet: _refresh(database, fleet)) for _ in range(20)
-        ]
+        fleet.agents: [await _timed(partial(_refresh, database, fleet)) for _ in range(20)]
         for fleet in fleets
     }
     await database.close()

@@ -6,8 +6,8 @@ _MAX_STOPS = 60
 _FOCUSED = """() => {
   const at = document.activeElement;
   if (!at || at === document.body) return "";
-  const label = at.getAttribute("aria-label") || (at.labels && at.labels[0] && at.labels[0].innerText)
-    || at.innerText || at.name || "";
+  const text = at.labels && at.labels[0] && at.labels[0].innerText;
+  const label = at.getAttribute("aria-label") || text || at.innerText || at.name || "";
   const style = getComputedStyle(at);
   const visible = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
   return (visible ? "" : "!") + label.trim().replace(/\\s+/g, " ");

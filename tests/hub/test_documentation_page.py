@@ -36,8 +36,10 @@ async def test_names_this_hub_s_own_addresses(guide: httpx2.Response) -> None:
 
 
 async def test_lists_what_passes_from_the_declarations(guide: httpx2.Response) -> None:
-    row = "<td><code>monsys_list_alerts</code></td>\n<td><code>alerts.title</code>, <code>total</code></td>"
-    assert row in guide.text
+    assert (
+        "<td><code>monsys_list_alerts</code></td>\n"
+        "<td><code>alerts.title</code>, <code>total</code></td>"
+    ) in guide.text
 
 
 async def test_gives_the_pattern_that_finds_our_tokens(guide: httpx2.Response) -> None:

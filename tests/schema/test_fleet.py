@@ -186,6 +186,7 @@ async def test_shows_one_host_in_full(
         "medium": 1,
         "low": 0,
         "info": 0,
+        "reboot_pending": 1,
     }
 
 

@@ -875,6 +875,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_web_sessions")),
     )
+    op.create_index("ix_web_sessions_expires_at", "web_sessions", ["expires_at"], unique=False)
     op.create_index("ix_web_sessions_user_id", "web_sessions", ["user_id"], unique=False)
     op.create_table(
         "agent_credentials",
@@ -1786,6 +1787,7 @@ def downgrade() -> None:
     op.drop_index("ix_agent_credentials_tenant_id_agent_id", table_name="agent_credentials")
     op.drop_table("agent_credentials")
     op.drop_index("ix_web_sessions_user_id", table_name="web_sessions")
+    op.drop_index("ix_web_sessions_expires_at", table_name="web_sessions")
     op.drop_table("web_sessions")
     op.drop_index("ix_vulnerability_summaries_order", table_name="vulnerability_summaries")
     op.drop_table("vulnerability_summaries")

@@ -65,7 +65,8 @@ POLICIES = {
     # `*` is how jobs ask for the list of tenants; each tenant's work then runs inside that tenant.
     "tenants": f"id = {TENANT} OR slug = {PRESENTED} OR {PRESENTED} = '*' OR EXISTS"
     f" (SELECT 1 FROM memberships m WHERE m.tenant_id = tenants.id AND m.user_id = {USER})",
-    "web_sessions": f"tenant_id = {TENANT} OR digest = {PRESENTED} OR user_id = {USER}",
+    "web_sessions": f"tenant_id = {TENANT} OR digest = {PRESENTED} OR user_id = {USER}"
+    f" OR {PRESENTED} = '*'",
     "account_links": f"digest = {PRESENTED} OR user_id = {USER} OR {PRESENTED} = '*'",
     "invitations": f"tenant_id = {TENANT} OR digest = {PRESENTED}",
     "recovery_codes": f"user_id = {USER}",

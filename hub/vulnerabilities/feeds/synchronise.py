@@ -108,8 +108,11 @@ def _documents(path: Path, read: Read, wants: Wants, result: Synchronised) -> It
 def _document(entry: Entry, read: Read) -> Document:
     if entry.problem is not None:
         raise RecordRefused(entry.name, entry.problem)
+    content = entry.read()
+    if b"\\u0000" in content:
+        raise RecordRefused(entry.name, "holds a NUL character, which no database stores")
     try:
-        data = orjson.loads(entry.read())
+        data = orjson.loads(content)
     except orjson.JSONDecodeError as error:
         raise RecordRefused(entry.name, "is not JSON") from error
     document = read(data, entry)

@@ -123,6 +123,33 @@ async def test_what_is_no_record_is_refused_by_name_and_the_rest_comes_in(
     assert reasons[nameless["id"]].startswith("is not as the OSV schema says")
 
 
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        ({"details": "a\x00b"}, "holds a NUL character"),
+        ({"id": "x" * 200}, "`id` is not a text of at most 128 characters"),
+        ({"id": "a\nb"}, "`id` has control characters"),
+        ({"modified": None}, "`modified` is missing"),
+        ({"modified": "yesterday"}, "Invalid isoformat string"),
+        ({"affected": {}}, "`affected` is not a list"),
+        ({"affected": [{"package": {"ecosystem": "npm" * 99, "name": "x"}}]}, "usable `ecosystem`"),
+        ({"affected": [{"package": {"ecosystem": "npm", "name": "x" * 300}}]}, "usable `name`"),
+        ({"aliases": "CVE-1"}, "is not a list"),
+    ],
+)
+async def test_a_malformed_record_is_refused_with_the_reason(
+    scene: Scene, tmp_path: Path, broken: dict[str, Any], reason: str
+) -> None:
+    good, bad = npm(fresh()), npm(fresh()) | broken
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr("bad.json", orjson.dumps(bad))
+        archive.writestr("good.json", orjson.dumps(good))
+    result = await sync(scene, tmp_path / "all.zip", tmp_path)
+    [refused] = result.refused
+    assert reason in str(refused)
+    assert result.stored == 1
+
+
 async def test_a_record_of_fifty_megabytes_is_refused_by_name(scene: Scene, tmp_path: Path) -> None:
     known, huge = npm(fresh()), fresh()
     archive = zipped(tmp_path / "all.zip", known, **{huge: b" " * (50 * 2**20)})

@@ -150,7 +150,7 @@ async def test_under_strict_residency_consent_opens_nothing_and_says_where(
     form = page.form(AUTHORIZE, field="csrf_token")
     assert form.boxes == set()
     assert form.decisions == {"deny"}
-    assert "The connector’s settings" in page.text
+    assert "with a one-time code, and not here" in page.text
     forced = await owner.browser.submit(
         form, decision="allow", enable_read="yes", enable_acknowledge="yes"
     )

@@ -48,7 +48,7 @@ def texts_of_module(path: Path) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "t":
-            found |= {at.value for at in node.args if isinstance(at, ast.Constant)}
+            found |= {str(at.value) for at in node.args if isinstance(at, ast.Constant)}
         elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
             found |= _sentences(node.value)
         elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):

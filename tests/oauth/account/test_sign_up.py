@@ -198,7 +198,7 @@ async def test_says_what_is_missing_and_keeps_what_was_typed(
 
 
 async def test_is_refused_where_no_letter_can_be_sent(
-    app: FastAPI, browser: Browser, email: str, database: Database, monkeypatch: pytest.MonkeyPatch
+    app: FastAPI, browser: Browser, email: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     form = Page((await browser.get("/signup")).text).form("/signup")
     monkeypatch.setattr(app.state.oauth.mail, "check", NoMail().check)
