@@ -81,7 +81,7 @@ def create_app(
         middleware=[Middleware(RequestIdMiddleware)],
     )
     app.posted = {
-        path: ServerErrorMiddleware(RequestIdMiddleware(answer), handler=broken)
+        path: RequestIdMiddleware(ServerErrorMiddleware(answer, handler=broken))
         for path, answer in mcp.posted.items()
     }
     app.state.settings = settings

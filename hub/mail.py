@@ -1,6 +1,7 @@
 """Letters to people: by SMTP, or printed where nobody but a developer would read them."""
 
 import asyncio
+import re
 import smtplib
 import ssl
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ class SmtpMail:
 
 
 class PrintedMail:
-    """Prints letters in the log, for development: their links work as if they had been mailed."""
+    """Prints the links of letters in the log, for development: they work as if mailed."""
 
     def check(self) -> None:
         """Return: a log can always be written."""
@@ -92,7 +93,7 @@ class PrintedMail:
             "mail_printed_because_MONSYS_SMTP_URL_is_not_set",
             to=letter.to,
             subject=letter.subject,
-            text=letter.text,
+            link=" ".join(re.findall(r"https?://\S+", letter.text)),
         )
 
 

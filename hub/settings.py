@@ -60,7 +60,12 @@ class Settings(BaseSettings):
     database_owner_url: SecretStr | None = Field(
         None, description="postgresql:// URL of the schema's owner, for `monsys migrate`."
     )
-    database_pool_size: int = Field(12, ge=2, le=200, description="Connections kept per process.")
+    database_pool_size: int = Field(
+        12,
+        ge=2,
+        le=200,
+        description="Connections kept per process; half as many more serve tool calls.",
+    )
     secret_key: SecretStr | None = Field(
         None,
         description="32 random bytes in base64 for cookies and sealed secrets; made and kept in"

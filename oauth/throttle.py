@@ -1,4 +1,4 @@
-"""How often an address may sign in or register. Windows slide, so nobody is locked out for good."""
+"""How often an address may ask and register; sign-in has `oauth.sign_in_pace`."""
 
 import time
 from ipaddress import IPv6Address, ip_address
@@ -24,16 +24,10 @@ class Throttle:
         storage = storage_from_string(f"async+{settings.rate_limit_storage_url}")
         assert isinstance(storage, Storage)  # noqa: S101 - the async+ schemes return these
         self._limiter = MovingWindowRateLimiter(storage)
-        self._sign_ins = RateLimitItemPerMinute(settings.sign_in_attempts_per_minute)
         self._registrations = RateLimitItemPerHour(settings.registrations_per_hour)
         self._requests = RateLimitItemPerMinute(settings.oauth_requests_per_minute)
         self._client_failures = RateLimitItemPerMinute(_CLIENT_FAILURES_PER_MINUTE)
         self._documents = RateLimitItemPerMinute(_DOCUMENTS_PER_MINUTE)
-
-    async def sign_in(self, *, address: str, email: str) -> None:
-        """Count an attempt against the address and the account, whether or not it exists."""
-        await self._hit(self._sign_ins, "sign-in-address", address)
-        await self._hit(self._sign_ins, "sign-in-account", digest_of(email))
 
     async def registration(self, *, address: str) -> None:
         """Count a client registration against the address."""

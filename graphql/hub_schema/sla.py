@@ -11,7 +11,7 @@ from hub.clock import parse_instant
 from hub.principal import Permission
 from hub.sla.budget import SlaState
 from hub.sla.models import SlaIndicator
-from hub.sla.queries import SlaDay, SlaStanding, sla_days, sla_standings
+from hub.sla.queries import SlaDay, SlaStanding, sla_days, sla_standings, target_id_of
 from hub_schema.context import Info
 from hub_schema.directives import EgressClass, guarded, leaf, part
 from hub_schema.enums import describe
@@ -181,13 +181,14 @@ class SlaQuery:
     async def sla_history(
         self,
         info: Info,
-        target_id: Annotated[UUID, strawberry.argument(description="Which target.")],
+        target: Annotated[str, strawberry.argument(description="Its name or id.")],
         since: Annotated[
             str, strawberry.argument(description="A duration back or an RFC 3339 instant.")
         ] = "90d",
     ) -> list[SlaDayType]:
         """Delegate, shape the answer."""
-        now = info.context.now
+        work, now = info.context.work, info.context.now
         first = max(parse_instant(since, now=now, field="since"), now - MAX_HISTORY)
-        days = await info.context.work.run(sla_days, target_id=target_id, since=first, until=now)
+        target_id = await work.run(target_id_of, target)
+        days = await work.run(sla_days, target_id=target_id, since=first, until=now)
         return [SlaDayType.of(one) for one in days]

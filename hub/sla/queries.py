@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from hub.errors import NotFound
 from hub.fleet.models import Agent
 from hub.prepared import PreparedRead
 from hub.sla.budget import BURN_PERIODS, Budget, Seconds, SlaState, budget_of
@@ -79,6 +80,18 @@ async def sla_standings(session: AsyncSession, *, now: datetime) -> list[SlaStan
     return sorted(
         standings, key=lambda one: (_WORST_FIRST.index(one.budget.state), one.name.casefold())
     )
+
+
+async def target_id_of(session: AsyncSession, name_or_id: str) -> UUID:
+    """Return the target's id; raise NotFound when this tenant has none of that name or id."""
+    try:
+        is_it = col(SlaTarget.id) == UUID(name_or_id)
+    except ValueError:
+        is_it = col(SlaTarget.name) == name_or_id
+    found = await session.scalar(select(col(SlaTarget.id)).where(is_it))
+    if found is None:
+        raise NotFound("`target` is no service-level target's name or id.", field="target")
+    return found
 
 
 async def sla_days(

@@ -273,6 +273,8 @@ def _costly() -> Select[Any]:
         )
         .outerjoin(problem, same & (sum(counts, literal(0)) > 0))
         .where(col(source.words) > 0)
+        # OFFSET 0: a cost is computed once, and not again for each of its uses.
+        .offset(literal_column("0"))
         .subquery("costed")
     )
     by_source = [costed.c.component, costed.c.source]

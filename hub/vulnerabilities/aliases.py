@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Text, any_, func, literal, or_, select, update
+from sqlalchemy import Text, any_, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -112,8 +112,3 @@ async def _linked(session: AsyncSession, names: set[str]) -> list[Member]:
         frontier = {name for member in fresh for name in (member.id, *member.aliases)} - names
         names |= frontier
     return list(found.values())
-
-
-def group_of(table: Any) -> Any:
-    """Return the id of the record that speaks for this one."""
-    return func.coalesce(table.group_id, table.id)

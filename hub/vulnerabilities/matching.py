@@ -33,7 +33,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
 from hub.fleet.array_rows import array_rows
-from hub.vulnerabilities.aliases import group_of
 from hub.vulnerabilities.ecosystems import KERNEL_ECOSYSTEM, ecosystem_of
 from hub.vulnerabilities.matching_models import (
     AdvisoryRange,
@@ -169,7 +168,7 @@ def _pairs(*columns: Any, scope: Scope) -> Select[Any]:
             a.withdrawn_at.is_(None),
             or_(s.yields_to.is_(None), ~outweighed),
             or_(r.ecosystem != KERNEL_ECOSYSTEM, a.feed == KERNEL_FEED, ~_kernels_own_word()),
-            *scope.on(s.package_version_id, group_of(a)),
+            *scope.on(s.package_version_id, a.group_id),
         )
     )
 
@@ -182,7 +181,7 @@ def _kernels_own_word() -> ColumnElement[bool]:
     own = _ADVISORIES.alias("own")
     return (
         select(literal(1))
-        .where(group_of(own.c) == group_of(_ADVISORIES.c), own.c.feed == KERNEL_FEED)
+        .where(own.c.group_id == _ADVISORIES.c.group_id, own.c.feed == KERNEL_FEED)
         .exists()
     )
 
@@ -195,7 +194,7 @@ def _questions(scope: Scope) -> CompoundSelect[Any]:
     s, r = _SUBJECTS.c, _RANGES.c
     statement = _pairs(
         s.package_version_id,
-        group_of(_ADVISORIES.c),
+        _ADVISORIES.c.group_id,
         cast(s.kind, Text),
         _severity(),
         s.version,
@@ -220,7 +219,7 @@ def _exact(scope: Scope) -> Select[Any]:
     s, r = _SUBJECTS.c, _RANGES.c
     return _pairs(
         s.package_version_id,
-        group_of(_ADVISORIES.c).label("advisory_id"),
+        _ADVISORIES.c.group_id.label("advisory_id"),
         cast(s.kind, Text).label("kind"),
         _severity().label("severity"),
         r.fixed.label("fixed_version"),

@@ -47,6 +47,12 @@ class Advisory(SQLModel, table=True):
         Index("ix_advisories_aliases", "aliases", postgresql_using="gin"),
         Index("ix_advisories_upstream", "upstream", postgresql_using="gin"),
         Index("ix_advisories_group_id", "group_id"),
+        # Serves a changed rating: who borrowed it.
+        Index(
+            "ix_advisories_borrowed",
+            "rated_by",
+            postgresql_where=text("rated_by <> id"),
+        ),
     )
 
     id: str = Field(primary_key=True, max_length=128)  # `CVE-2024-26581`, `GHSA-…`, `DSA-…`

@@ -41,7 +41,14 @@ from hub.vulnerabilities.subjects import name_subjects
 from hub_schema.context import Context
 from hub_schema.execution import run_operation
 from hub_schema.operations import operations
-from tests.bench.matching_data import NOW, World, make_world, store_catalogue, store_fleet
+from tests.bench.matching_data import (
+    NOW,
+    VERSIONS_PER_NAME,
+    World,
+    make_world,
+    store_catalogue,
+    store_fleet,
+)
 from tests.bench.matching_plain import plain_match
 from tests.factories import connector, make_tenant
 
@@ -49,6 +56,7 @@ HOSTS, FEW_HOSTS, PACKAGES = 10_000, 10, 700
 _NAME = "monsys_bench"
 _LISTS = 60
 _REPEATS = 15
+_ARRIVALS = 6  # the first one also waits for statements to be compiled
 
 
 @dataclass
@@ -106,7 +114,12 @@ async def _measure(hub_url: str, owner_url: str, world: World, figures: Figures)
     figures.counts["matches"] = await _in(database, large.id, _count_matches)
     await _sql(owner_url, "VACUUM ANALYZE")
     await _measure_repeats(database, large.id, agents[0], figures)
-    await figures.time("one advisory", _one_advisory(database, world))
+    arrivals = []
+    for number in range(_ARRIVALS):
+        await figures.time("one advisory", _one_advisory(database, world, number))
+        arrivals.append(figures.seconds["one advisory"])
+    figures.seconds["first advisory"] = arrivals[0]
+    figures.seconds["one advisory"] = statistics.median(arrivals[1:])
     await _measure_lists(database, {"few": few, "many": large}, figures)
     await database.close()
     await owner.dispose()
@@ -168,13 +181,13 @@ async def _measure_repeats(
     figures.seconds["repeated report"] = statistics.median(times[1:])
 
 
-async def _one_advisory(database: Database, world: World) -> int:
+async def _one_advisory(database: Database, world: World, number: int) -> int:
     """One record arrives that names a package of the fleet in all of its versions."""
-    named = world.versions[0]
+    named = world.versions[number * VERSIONS_PER_NAME]
     events = [{"introduced": "0"}, {"fixed": "9:0"}]
     record = read_record(
         {
-            "id": "BENCH-NEW",
+            "id": f"BENCH-NEW-{number}",
             "modified": NOW.isoformat(),
             "affected": [
                 {

@@ -51,9 +51,20 @@ class Visitor:
             violations: list[Any] = await self.page.evaluate(_AXE)
             assert violations == [], f"{name}, {theme}"
             await self._keep_picture(f"{name}-{self._language}-{theme}")
+        assert await self._fits_a_phone(), f"{name} is wider than a phone"
         assert await self.page.locator("html").get_attribute("lang") == self._language
         assert await self.page.locator("h1").count() == 1
         self.checked.append(name)
+
+    async def _fits_a_phone(self) -> bool:
+        """Tell whether nothing has to be scrolled sideways at 320 pixels (WCAG 1.4.10)."""
+        usual = self.page.viewport_size
+        assert usual is not None
+        await self.page.set_viewport_size({"width": 320, "height": 640})
+        wide: int = await self.page.evaluate("document.documentElement.scrollWidth")
+        await self._keep_picture(f"phone-{len(self.checked)}-{self._language}")
+        await self.page.set_viewport_size(usual)
+        return wide <= 320
 
     async def submit(self, action: str, **fields: str) -> None:
         """Fill in the form that goes there and send it."""

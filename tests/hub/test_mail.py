@@ -48,7 +48,7 @@ async def test_in_development_a_letter_is_printed() -> None:
     mail.check()
     with capture_logs() as logs:
         await mail.send(LETTER)
-    assert "token=abc" in logs[0]["text"]
+    assert logs[0]["link"] == "https://hub.example.com/x?token=abc"
 
 
 async def test_in_production_it_is_refused_and_never_printed() -> None:

@@ -61,6 +61,13 @@ def upgrade() -> None:
     op.create_index(
         "ix_advisories_aliases", "advisories", ["aliases"], unique=False, postgresql_using="gin"
     )
+    op.create_index(
+        "ix_advisories_borrowed",
+        "advisories",
+        ["rated_by"],
+        unique=False,
+        postgresql_where=sa.text("rated_by <> id"),
+    )
     op.create_index("ix_advisories_group_id", "advisories", ["group_id"], unique=False)
     op.create_index(
         "ix_advisories_upstream", "advisories", ["upstream"], unique=False, postgresql_using="gin"
@@ -1862,6 +1869,11 @@ def downgrade() -> None:
     op.drop_table("advisory_feeds")
     op.drop_index("ix_advisories_upstream", table_name="advisories", postgresql_using="gin")
     op.drop_index("ix_advisories_group_id", table_name="advisories")
+    op.drop_index(
+        "ix_advisories_borrowed",
+        table_name="advisories",
+        postgresql_where=sa.text("rated_by <> id"),
+    )
     op.drop_index("ix_advisories_aliases", table_name="advisories", postgresql_using="gin")
     op.drop_table("advisories")
     # ### end Alembic commands ###

@@ -1,5 +1,7 @@
 """A report through the ingest endpoint's own command path: packages, kernel, reboot."""
 
+from typing import Any
+
 from sqlalchemy import update
 from sqlmodel import col
 
@@ -30,7 +32,11 @@ async def test_a_reboot_is_noticed_by_a_report_that_brings_no_packages(scene: Sc
             .values(kernel_release="6.1.0-30-amd64")
             .execution_options(synchronize_session=False)
         )
-        arguments = {"tenant_id": scene.tenant.id, "agent_id": agent_id, "at": MONDAY + HOUR}
+        arguments: dict[str, Any] = {
+            "tenant_id": scene.tenant.id,
+            "agent_id": agent_id,
+            "at": MONDAY + HOUR,
+        }
         assert await follow_running_kernel(session, **arguments)
         assert not await follow_running_kernel(session, **arguments)
     found = {f.advisory_id: f.state for f in await scene.findings()}
