@@ -14,6 +14,7 @@ from hub.sla.maintenance import declare_maintenance, withdraw_maintenance
 from hub.sla.models import SlaIndicator
 from hub.sla.probes import Request
 from hub.sla.probing import allow_private_addresses, set_probe
+from hub.sla.queries import check_new_target
 from hub_schema.context import Info
 from hub_schema.directives import EgressClass, guarded_mutation, leaf
 
@@ -95,6 +96,7 @@ async def make_target(
     """Store the target, and for an address how it is asked."""
     if (told.indicator is SlaIndicator.HTTP_PROBE) is not (told.probe is not None):
         raise InvalidInput("`probe` goes with the indicator http_probe.", field="probe")
+    await check_new_target(session, name=told.name, agent_id=told.agent_id)
     target = await create_target(
         session,
         tenant_id=principal.tenant_id,

@@ -13,6 +13,7 @@ from hub.fleet.commands import record_report, touch_agents
 from hub.ingest.authentication import Agent
 from hub.ingest.bodies import ReportRoute
 from hub.ingest.report import Accepted, Heartbeat, Report
+from hub.ingest.service_levels import add_service_level_routes
 from hub.ingest.translation import agent_report, installed_packages
 from hub.vulnerabilities.exposure import note_exposure
 from hub.vulnerabilities.inventory import follow_running_kernel, take_inventory
@@ -60,6 +61,8 @@ def ingest_routes() -> APIRouter:
         responses=_KNOWN_AGENTS_ONLY,
         route_class_override=APIRoute,  # it has no body to be read
     )
+    no_target: Responses = {404: _refusal("No target has this name or id.")}
+    add_service_level_routes(router, _KNOWN_AGENTS_ONLY | _REPORTS | no_target)
     return router
 
 

@@ -319,4 +319,5 @@ def test_openapi_documents_every_answer() -> None:
     } == {
         "/api/v1/ingest": ["202", "401", "403", "413", "422", "429", "503"],
         "/api/v1/heartbeat": ["200", "401", "403", "429", "503"],
+        "/api/v1/service-levels": ["202", "401", "403", "404", "413", "422", "429", "503"],
     }
