@@ -121,7 +121,7 @@ class LeanPool:
 
 async def _answers(connection: Any) -> bool:
     try:
-        await connection.execute("", timeout=_WAIT_SECONDS)
+        await connection.execute("SELECT 1", timeout=_WAIT_SECONDS)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         connection.terminate()
         return False
