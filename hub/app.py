@@ -108,8 +108,7 @@ def _egress() -> Egress:
     """Return what passes to Claude, from the declarations that the hub enforces."""
     return {
         name: [
-            # Results leave the root out; a field of a fragment stands without one.
-            (field.path.partition(".")[2] or field.path, field.egress.value)
+            (field.path.partition(".")[2], field.egress.value)  # results leave the root out
             for field in operation.fields
             if field.egress is not None  # else it is an object, whose leaves say what they are
         ]

@@ -18,6 +18,8 @@ from sqlalchemy.exc import OperationalError
 
 from hub.pool import ASK_AFTER_IDLE_SECONDS, NOTHING_COMMITTED, SERVER_SETTINGS, opening_of
 
+# InternalClientError: the server's last words have arrived, and nobody was waiting for them.
+LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _WAIT_SECONDS = 10.0
 
 
@@ -87,7 +89,7 @@ class LeanPool:
             return await self._living()
         except BaseException as error:
             self._free.release()
-            if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
+            if isinstance(error, LOST):
                 raise OperationalError("connect", None, error) from error
             raise
 
@@ -122,7 +124,7 @@ class LeanPool:
 async def _answers(connection: Any) -> bool:
     try:
         await connection.execute("SELECT 1", timeout=_WAIT_SECONDS)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except (OSError, *LOST):
         connection.terminate()
         return False
     except BaseException:
@@ -140,6 +142,6 @@ def _nothing_committed() -> OperationalError:
 async def _execute(connection: Any, text: str) -> str:
     try:
         status: str = await connection.execute(text)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except LOST as error:
         raise OperationalError(text, None, error) from error
     return status

@@ -54,7 +54,11 @@ class PreparedWrite:
                 else await begun_connection(session)
             )
             records: list[Any] = await connection.fetch(self.text, *arguments)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,  # the server hung up a moment ago
+        ) as error:
             raise OperationalError(self.text, None, error) from error
         return records
 

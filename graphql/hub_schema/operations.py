@@ -9,8 +9,11 @@ from importlib.resources import files
 from graphql import (
     DocumentNode,
     FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLField,
     GraphQLSchema,
+    InlineFragmentNode,
     OperationDefinitionNode,
     OperationType,
     TypeInfo,
@@ -117,8 +120,31 @@ def _refuse_what_must_not_pass(operation: Operation) -> None:
 def _selected_fields(document: DocumentNode) -> list[SelectedField]:
     type_info = TypeInfo(GRAPHQL_SCHEMA)
     collector = _FieldCollector(type_info)
-    visit(document, TypeInfoVisitor(type_info, collector))
+    for definition in visit(document, _FragmentSpreader(document)).definitions:
+        if isinstance(definition, OperationDefinitionNode):
+            visit(definition, TypeInfoVisitor(type_info, collector))
     return collector.fields
+
+
+class _FragmentSpreader(Visitor):
+    """Puts fragments where they are used, so that each field's path is where it stands."""
+
+    def __init__(self, document: DocumentNode) -> None:
+        super().__init__()
+        self.fragments = {
+            node.name.value: node
+            for node in document.definitions
+            if isinstance(node, FragmentDefinitionNode)
+        }
+
+    def enter_fragment_spread(self, node: FragmentSpreadNode, *_: object) -> InlineFragmentNode:
+        """Return the fragment's selections in its place; validation has refused circles."""
+        fragment = self.fragments[node.name.value]
+        return InlineFragmentNode(
+            type_condition=fragment.type_condition,
+            directives=node.directives,
+            selection_set=fragment.selection_set,
+        )
 
 
 class _FieldCollector(Visitor):
@@ -134,7 +160,7 @@ class _FieldCollector(Visitor):
         """Note the field with its facts."""
         self.path.append(node.alias.value if node.alias else node.name.value)
         field, parent = self.type_info.get_field_def(), self.type_info.get_parent_type()
-        if field is None or parent is None:  # __typename: no data of ours
+        if field is None or parent is None or node.name.value == "__typename":  # no data of ours
             return
         permission, egress = field_facts(field)
         self.fields.append(

@@ -31,6 +31,13 @@ from hub.tenancy.models import Tenant
 _log = structlog.get_logger(__name__)
 _RETRY_SECONDS = 5
 _LOG_KEPT = timedelta(days=2)
+# The queue's rows are seen by who asks for all tenants; this connection does nothing else.
+QUEUE_CONNECTION = {
+    "application_name": "monsys-jobs",
+    "timezone": "UTC",
+    "jit": "off",
+    "monsys.presented": "*",
+}
 
 
 class Jobs:
@@ -83,7 +90,7 @@ class Jobs:
     async def _take_part(self) -> None:
         connection = await asyncpg.connect(
             self._database.url,
-            server_settings={"application_name": "monsys-jobs", "timezone": "UTC", "jit": "off"},
+            server_settings=QUEUE_CONNECTION,
         )
         try:
             queue = PgQueuer.from_asyncpg_connection(connection)
@@ -117,7 +124,7 @@ class Jobs:
             return list(await session.scalars(select(col(Tenant.id)).order_by(col(Tenant.id))))
 
     async def _forget_log(self, _schedule: Schedule) -> None:
-        async with self._database.transaction() as session:
+        async with self._database.transaction(presented="*") as session:
             for table in ("pgqueuer_log", "pgqueuer_statistics"):
                 statement = text(f"DELETE FROM {table} WHERE created < :before")  # noqa: S608 - ours
                 await session.execute(statement, {"before": utc_now() - _LOG_KEPT})

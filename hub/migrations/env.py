@@ -8,7 +8,10 @@ from sqlalchemy import Connection
 from sqlalchemy.schema import SchemaItem
 
 from hub.database import engine_of
+from hub.errors import InvalidInput
 from hub.migrations.tables import metadata
+from hub.provision import database_urls
+from hub.settings import Settings
 
 _PARTITION = re.compile(r"metric_samples_\d|pgqueuer")
 
@@ -32,9 +35,19 @@ def _run(connection: Connection) -> None:
         context.run_migrations()
 
 
-async def _connect_and_run() -> None:
-    url = context.config.get_main_option("sqlalchemy.url")
-    assert url, "set by hub.migrations.runner"  # noqa: S101
+def _owner_url() -> str:
+    """Return the database that the caller names, else the one of the settings.
+
+    `uv run alembic …` names none: a contributor works on the embedded database, or on
+    MONSYS_DATABASE_OWNER_URL.
+    """
+    url = context.config.get_main_option("sqlalchemy.url") or database_urls(Settings()).owner
+    if url is None:
+        raise InvalidInput("Set MONSYS_DATABASE_OWNER_URL: migrations run as the schema's owner.")
+    return url
+
+
+async def _connect_and_run(url: str) -> None:
     engine = engine_of(url, pool_size=1)
     async with engine.connect() as connection:
         await connection.run_sync(_run)
@@ -42,4 +55,4 @@ async def _connect_and_run() -> None:
     await engine.dispose()
 
 
-asyncio.run(_connect_and_run())
+asyncio.run(_connect_and_run(_owner_url()))

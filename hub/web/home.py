@@ -1,6 +1,7 @@
 """The hub's front page: what this is, how things stand, and where to go on."""
 
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -48,7 +49,7 @@ class Home:
             **self._links(),
         )
 
-    def _links(self) -> dict[str, str]:
+    def _links(self) -> dict[str, Any]:
         return {
             "api_origin": self._settings.api_origin,
             "mcp_url": self._settings.resource,

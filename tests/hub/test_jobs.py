@@ -18,7 +18,7 @@ from sqlmodel import col
 from hub.clock import utc_now
 from hub.database import Database
 from hub.jobs.models import JobRun
-from hub.jobs.queue import enqueue
+from hub.jobs.queue import QUEUE_CONNECTION, enqueue
 from hub.jobs.work import JOBS, finish_once
 from hub.principal import Role
 from hub.severity import Severity
@@ -30,6 +30,8 @@ from hub.tenancy.models import Tenant
 from hub.trust.commands import Signal, record_signals
 from hub.trust.models import TrustComponent, TrustSnapshot, TrustWord
 from tests.factories import make_agent, make_tenant, person
+
+pytestmark = pytest.mark.slow
 
 SLOT = utc_now().replace(second=0, microsecond=0)
 MINUTE = timedelta(minutes=1)
@@ -50,7 +52,7 @@ async def process(database: Database, *arguments: str) -> AsyncIterator[asyncio.
 
 
 async def queue_job(database: Database, name: str, tenants: list[UUID], slot: datetime) -> None:
-    connection = await asyncpg.connect(database.url)
+    connection = await asyncpg.connect(database.url, server_settings=QUEUE_CONNECTION)
     await enqueue(PgQueuer.from_asyncpg_connection(connection), name, tenants, slot)
     await connection.close()
 

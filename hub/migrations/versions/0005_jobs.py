@@ -1,7 +1,8 @@
 """The jobs' queue, and what marks a tenant's summary stale.
 
 The queue's tables are pgqueuer's own, as its installer writes them. They hold no tenant's data, only
-which job is due for which tenant, so their policy lets the hub's role see every row.
+which job is due for which tenant. Their rows are seen by who asks for all tenants (`presented` is
+`*`), as jobs do; a connection that says nothing sees none, as everywhere.
 
 A summary is marked by deferred triggers: the mark is set as the last thing before the commit, so
 its row is locked for a moment only and writers of one tenant do not wait for each other.
@@ -74,7 +75,10 @@ def _install_queue() -> None:
     for table in QUEUE_TABLES:
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
-        op.execute(f"CREATE POLICY {table}_visible ON {table} USING (true)")
+        op.execute(
+            f"CREATE POLICY {table}_visible ON {table}"
+            " USING (current_setting('monsys.presented', true) = '*')"
+        )
         op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {HUB_ROLE}")
         op.execute(
             f"DO $$ DECLARE numbers text := pg_get_serial_sequence('{table}', 'id'); BEGIN"

@@ -10,6 +10,8 @@ from hub import cli
 from hub.database import Database
 from tests.hub.vulnerabilities.scene import fixed_in, fresh, record
 
+pytestmark = pytest.mark.slow
+
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     """Run a command; return its exit code."""

@@ -26,6 +26,8 @@ from hub.vulnerabilities.models import Advisory
 from tests.hub.vulnerabilities.kernel_fixture import CVE_2024_26581
 from tests.hub.vulnerabilities.scene import HOUR, MONDAY, Scene, fixed_in, fresh, record
 
+pytestmark = pytest.mark.slow
+
 
 def quiet(_step: str, _done: int, _total: int | None) -> None:
     """Report nothing."""

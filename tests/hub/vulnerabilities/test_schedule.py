@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import orjson
+import pytest
 
 from hub.clock import utc_now
 from hub.jobs.advisories import osv_source, refresh_advisories
@@ -11,6 +12,8 @@ from hub.settings import Environment, Settings
 from hub.vulnerabilities.feeds.osv import OSV_ARCHIVES
 from hub.vulnerabilities.models import FindingState
 from tests.hub.vulnerabilities.scene import Scene, fixed_in, fresh, record
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_hub_under_development_fetches_nothing_unasked() -> None:

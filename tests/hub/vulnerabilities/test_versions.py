@@ -100,6 +100,7 @@ def random_debian(dice: random.Random) -> str:
     return f"{epoch}{upstream}" + (f"-{revision}" if dice.random() < 0.6 else "")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("dpkg") is None, reason="dpkg is the oracle")
 def test_dpkg_itself_agrees_on_five_thousand_random_pairs() -> None:
     dice = random.Random(20_261_103)  # noqa: S311 - a test's dice
