@@ -15,6 +15,7 @@ from hub.health import router as health_router
 from hub.ingest.routes import ingest_routes
 from hub.jobs.advisories import refresh_advisories
 from hub.jobs.maintenance import Maintenance
+from hub.jobs.queue import Jobs
 from hub.memory import freeze_what_stays
 from hub.provision import database_urls
 from hub.request_id import RequestIdMiddleware
@@ -66,6 +67,7 @@ def create_app(
                     database, chores=(prune_oauth, prune_accounts, refresh_advisories(settings))
                 )
             )
+            await stack.enter_async_context(Jobs(database))
             await stack.enter_async_context(mcp.run())
             freeze_what_stays()
             yield

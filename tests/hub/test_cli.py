@@ -50,6 +50,7 @@ def test_help_names_every_command(tmp_path: Path) -> None:
     assert [name for name in _MODULES if f"│ {name}" in result.stdout] == list(_MODULES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

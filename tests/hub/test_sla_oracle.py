@@ -116,6 +116,7 @@ def rate(good: float, bad: float) -> float | None:
     return bad / (good + bad) if good + bad else None
 
 
+@pytest.mark.slow
 @settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
