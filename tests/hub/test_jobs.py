@@ -15,12 +15,14 @@ from pgqueuer import PgQueuer
 from sqlalchemy import func, select, text
 from sqlmodel import col
 
+from hub.app import create_app
 from hub.clock import utc_now
 from hub.database import Database
 from hub.jobs.models import JobRun
 from hub.jobs.queue import QUEUE_CONNECTION, enqueue
-from hub.jobs.work import JOBS, finish_once
+from hub.jobs.work import JOBS, SCHEDULES, finish_once
 from hub.principal import Role
+from hub.settings import Settings
 from hub.severity import Severity
 from hub.sla.commands import create_target
 from hub.sla.models import SlaIndicator, SlaObservation
@@ -203,3 +205,21 @@ async def test_a_job_that_fails_leaves_no_mark(database: Database, tenant: Tenan
     with pytest.raises(ZeroDivisionError):
         await finish_once(database, "job", tenant.id, SLOT, work)
     assert (await figures(database, tenant))["finished"] == []
+
+
+async def test_the_hub_itself_takes_part_in_the_jobs(database: Database) -> None:
+    """The application's own lifespan starts them; nothing else does."""
+
+    async def are_scheduled() -> bool:
+        connection = await asyncpg.connect(database.url, server_settings=QUEUE_CONNECTION)
+        names = await connection.fetch("SELECT entrypoint FROM pgqueuer_schedules")
+        await connection.close()
+        return {f"schedule_{name}" for name in SCHEDULES} <= {row["entrypoint"] for row in names}
+
+    connection = await asyncpg.connect(database.url, server_settings=QUEUE_CONNECTION)
+    await connection.execute("DELETE FROM pgqueuer_schedules")
+    await connection.close()
+    app = create_app(Settings(), database=Database(database.url))
+    async with app.router.lifespan_context(app):
+        await until(are_scheduled)
+    assert await are_scheduled()
