@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, PrimaryKeyConstraint
+from sqlalchemy import BigInteger, Boolean, Index, LargeBinary, PrimaryKeyConstraint, text
 from sqlmodel import Field, SQLModel
 
 from hub.clock import utc_now
@@ -19,6 +19,14 @@ class Agent(SQLModel, table=True):
         Index("uq_agents_tenant_id_name", "tenant_id", "name", unique=True),
         # Serves "who is silent": offline detection and the counts of the summary.
         Index("ix_agents_tenant_id_last_seen_at", "tenant_id", "last_seen_at"),
+        # A machine that is enrolled again is the same server, whatever it is called now.
+        Index(
+            "uq_agents_machine",
+            "tenant_id",
+            "machine_digest",
+            unique=True,
+            postgresql_where=text("machine_digest IS NOT NULL"),
+        ),
     )
 
     tenant_id: UUID = tenant_key()
@@ -36,6 +44,60 @@ class Agent(SQLModel, table=True):
     agent_version: str = Field(default="", max_length=32)
     enrolled_at: datetime = instant(default_factory=utc_now)
     last_seen_at: datetime | None = instant(default=None)
+    # SHA-256 of the machine's own id, salted with our name: it identifies, and tells nothing.
+    machine_digest: str | None = Field(default=None, max_length=64)
+    # False for a host that is only known from what other tools say about it.
+    is_enrolled: bool = Field(
+        default=True, sa_type=Boolean, sa_column_kwargs={"server_default": text("true")}
+    )
+
+
+class EnrolmentToken(SQLModel, table=True):
+    """What lets one machine enrol, once and soon; only its digest is stored."""
+
+    __tablename__ = "enrolment_tokens"
+    __table_args__ = (
+        Index("ix_enrolment_tokens_tenant_id_expires_at", "tenant_id", "expires_at"),
+        tenant_reference("agent_id", "agents"),
+    )
+
+    digest: str = Field(primary_key=True, max_length=64)
+    tenant_id: UUID = Field(foreign_key="tenants.id", ondelete="CASCADE")
+    name: str | None = Field(default=None, max_length=253)  # the only host it is good for, if any
+    tags: list[str] = text_list()
+    made_by: str = Field(max_length=254)
+    created_at: datetime = instant(default_factory=utc_now)
+    expires_at: datetime = instant()
+    used_at: datetime | None = instant(default=None)
+    agent_id: UUID | None = None  # the host that used it
+
+
+class AgentKey(SQLModel, table=True):
+    """The Ed25519 public key that was pinned when a machine enrolled; it signs each report."""
+
+    __tablename__ = "agent_keys"
+    __table_args__ = (
+        tenant_reference("agent_id", "agents"),
+        # One living key an agent: enrolling again retires the one before.
+        Index(
+            "uq_agent_keys_living",
+            "tenant_id",
+            "agent_id",
+            unique=True,
+            postgresql_where=text("revoked_at IS NULL"),
+        ),
+        Index("ix_agent_keys_tenant_id_agent_id", "tenant_id", "agent_id"),
+    )
+
+    digest: str = Field(primary_key=True, max_length=64)  # SHA-256 of the key: how it is named
+    tenant_id: UUID
+    agent_id: UUID
+    public_key: bytes = Field(sa_type=LargeBinary)
+    last_sequence: int = Field(
+        default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")}
+    )
+    pinned_at: datetime = instant(default_factory=utc_now)
+    revoked_at: datetime | None = instant(default=None)
 
 
 class AgentCredential(SQLModel, table=True):

@@ -8,10 +8,14 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from hub.detections.events import EventKind
+
 MAX_DISKS = 200
 MAX_ADDRESSES = 64
 MAX_LISTENING = 256
 MAX_PACKAGES = 20_000
+MAX_EVENTS = 1_000
+MAX_DETAILS = 16
 _LARGEST_JSON_INTEGER = 9_007_199_254_740_991
 
 # One line of text: PostgreSQL cannot store U+0000, and no name of a host, mount or package has
@@ -108,6 +112,41 @@ class Package(_Part):
     source_version: Annotated[str, _word(256, "Version of the source package.")] = ""
 
 
+class Event(_Part):
+    """Something that happened on the host and that a rule may ask about.
+
+    Of what many alike events had in common one may be sent, with their `count`.
+    """
+
+    id: Annotated[
+        str, _word(64, "The sender's own id; sent again it is the same event.", min_length=1)
+    ]
+    kind: EventKind = Field(description="What kind of thing happened.")
+    at: AwareDatetime = Field(description="When it happened (RFC 3339 with an offset).")
+    summary: Annotated[str, _line(500, "One line for people.", min_length=1)]
+    user: Annotated[str, _line(64, "The account it is about.")] | None = None
+    source_address: (
+        Annotated[str, _line(64, "The other end's IP address, never a name.")] | None
+    ) = None
+    process: Annotated[str, _line(200, "Name of the process or module.")] | None = None
+    path: Annotated[str, _line(1024, "The file it is about.")] | None = None
+    command: Annotated[str, _line(2000, "The command line.")] | None = None
+    port: Annotated[int, Field(ge=0, le=65_535)] | None = None
+    protocol: Annotated[str, Field(pattern="^(tcp|udp)$")] | None = None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    count: Annotated[int, Field(ge=1, le=1_000_000_000)] = 1
+    raw: Annotated[str, Field(max_length=4000, pattern=r"^[^\x00]*$")] | None = Field(
+        None, description="The host's own line. It never passes to Claude."
+    )
+    details: Annotated[
+        dict[
+            Annotated[str, Field(max_length=64, pattern="^[a-z0-9_]+$")],
+            Annotated[str, _line(500, "Value.")],
+        ],
+        Field(max_length=MAX_DETAILS),
+    ] = {}
+
+
 class Report(_Part):
     """One report of one agent. Sent again it changes nothing: a moment is measured once."""
 
@@ -184,6 +223,9 @@ class Report(_Part):
     packages: Annotated[list[Package], Field(max_length=MAX_PACKAGES)] | None = Field(
         None,
         description="The whole inventory, replacing the one before; left out when unchanged.",
+    )
+    events: Annotated[list[Event], Field(max_length=MAX_EVENTS)] = Field(
+        [], description="What happened since the last report, oldest first."
     )
 
 
