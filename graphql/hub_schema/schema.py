@@ -15,6 +15,7 @@ from hub_schema.sla import SlaQuery
 from hub_schema.sla_management import SlaMutation
 from hub_schema.trust import TrustQuery
 from hub_schema.trust_weights import TrustMutation
+from hub_schema.undecided import UndecidedQuery
 from hub_schema.viewer import ViewerQuery
 from hub_schema.vulnerabilities import VulnerabilityQuery
 from hub_schema.vulnerability_acceptance import VulnerabilityMutation
@@ -29,6 +30,7 @@ Query = merge_types(
         OverviewQuery,
         SlaQuery,
         TrustQuery,
+        UndecidedQuery,
         ViewerQuery,
         VulnerabilityQuery,
     ),

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import typer
 from rich.table import Table
-from sqlalchemy import select
-from sqlmodel import col
 
 from hub.cli.connection import DataDir, in_database
 from hub.cli.output import answers
@@ -14,13 +13,14 @@ from hub.cli.setting_options import settings_from
 from hub.cli.synchronising import progress_bar, show
 from hub.cli.tenants import all_tenants
 from hub.database import Database
-from hub.fleet.models import PackageVersion
+from hub.paging import MAX_PAGE_SIZE
 from hub.vulnerabilities.feeds.osv import OSV_ARCHIVES, sync_osv
 from hub.vulnerabilities.feeds.signals import sync_epss, sync_kev
 from hub.vulnerabilities.feeds.state import feed_states
 from hub.vulnerabilities.feeds.synchronise import Synchronised
-from hub.vulnerabilities.matching_models import FeedState, UndecidedMatch
+from hub.vulnerabilities.matching_models import FeedState
 from hub.vulnerabilities.rematching import EVERYBODY
+from hub.vulnerabilities.undecided import Undecided, undecided_page
 
 app = typer.Typer(
     add_completion=False,
@@ -96,26 +96,25 @@ def undecided(data_dir: DataDir = None) -> None:
     """List the packages of which it cannot be known whether an advisory affects them."""
 
     async def work(database: Database) -> list[tuple[str, ...]]:
-        rows: list[tuple[str, ...]] = []
-        for tenant in await all_tenants(database):
-            async with database.transaction(tenant_id=tenant.id) as session:
-                found = await session.execute(
-                    select(
-                        col(PackageVersion.ecosystem),
-                        col(PackageVersion.name),
-                        col(PackageVersion.version),
-                        col(UndecidedMatch.advisory_id),
-                        col(UndecidedMatch.reason),
-                    ).join(
-                        UndecidedMatch,
-                        (col(UndecidedMatch.tenant_id) == col(PackageVersion.tenant_id))
-                        & (col(UndecidedMatch.package_version_id) == col(PackageVersion.id)),
-                    )
-                )
-                rows += [(tenant.slug, *row) for row in found]
-        return sorted(rows)
+        return [
+            (tenant.slug, row.ecosystem, row.package_name, row.version, row.advisory_id, row.reason)
+            for tenant in await all_tenants(database)
+            for row in await _undecided_of(database, tenant.id)
+        ]
 
     table = Table("tenant", "ecosystem", "package", "version", "advisory", "why")
     for row in in_database(work, data_dir=data_dir):
         table.add_row(*row)
     answers.print(table if table.row_count else "Everything is decided.")
+
+
+async def _undecided_of(database: Database, tenant_id: UUID) -> list[Undecided]:
+    """Return all that is undecided in one tenant, page by page."""
+    rows: list[Undecided] = []
+    async with database.transaction(tenant_id=tenant_id) as session:
+        while True:
+            after = rows[-1].cursor if rows else None
+            page = await undecided_page(session, first=MAX_PAGE_SIZE, after=after)
+            rows += page.rows
+            if not page.has_next:
+                return rows

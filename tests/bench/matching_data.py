@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from hub.vulnerabilities.versions.orders import Order, byte_key
+from hub.vulnerabilities.versions.orders import Order, byte_key, version_key
 
 SEED = 20_261_103
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
@@ -93,6 +93,17 @@ def _advisories(dice: random.Random) -> Iterator[Catalogued]:
         version = _version(dice, ECOSYSTEMS[ecosystem])
         fixed = version.replace("5.", f"{major}.", 1)
         yield Catalogued(f"BENCH-{number:06}", ecosystem, name, fixed)
+
+
+uncached_key = version_key.__wrapped__
+
+
+def make_keys(world: World) -> None:
+    """Make the sort key of every version and of every fix, none of them remembered."""
+    for one in world.versions:
+        uncached_key(ECOSYSTEMS[one.ecosystem], one.version)
+    for known in world.advisories:
+        uncached_key(ECOSYSTEMS[known.ecosystem], known.fixed)
 
 
 async def store_catalogue(engine: AsyncEngine, world: World) -> None:
