@@ -9,9 +9,10 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from graphql import ExecutionResult, GraphQLFormattedError
+from graphql import ExecutionResult, GraphQLError, GraphQLFormattedError
 from starlette.requests import Request
 from starlette.responses import Response
+from strawberry.utils.str_converters import to_camel_case
 
 from hub_schema.http_request import JSON, Refusal
 
@@ -69,13 +70,25 @@ def is_request_error(result: ExecutionResult) -> bool:
 
 def result_response(result: ExecutionResult, media_type: str) -> Response:
     """Return the answer to a well-formed request."""
-    errors = [error.formatted for error in result.errors or ()]
+    errors = [_formatted(error) for error in result.errors or ()]
     if is_request_error(result):
         # `data` must not be there: the specification tells "not run" from "ran into null" by it.
         status = HTTPStatus.OK if media_type == JSON else HTTPStatus.BAD_REQUEST
         return _response(status, {"errors": errors}, media_type)
     content = {"data": result.data, "errors": errors} if errors else {"data": result.data}
     return _response(HTTPStatus.OK, content, media_type)
+
+
+def _formatted(error: GraphQLError) -> GraphQLFormattedError:
+    """Return the error with its field as clients of GraphQL write it: the domain says agent_id."""
+    formatted = error.formatted
+    extensions = formatted.get("extensions") or {}
+    field = extensions.get("field")
+    if not isinstance(field, str) or "_" not in field:
+        return formatted
+    name = to_camel_case(field)
+    message = formatted["message"].replace(f"`{field}`", f"`{name}`")
+    return {**formatted, "message": message, "extensions": {**extensions, "field": name}}
 
 
 def refusal_response(refusal: Refusal, media_type: str = JSON) -> Response:

@@ -1,25 +1,26 @@
-"""Mutations of service levels: targets are made, maintenance is declared and withdrawn."""
+"""Mutations of service levels: targets, and maintenance."""
 
 from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
 import strawberry
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from hub.errors import InvalidInput
-from hub.principal import Permission, Principal
-from hub.sla.commands import create_target
+from hub.principal import Permission
 from hub.sla.maintenance import declare_maintenance, withdraw_maintenance
 from hub.sla.models import SlaIndicator
 from hub.sla.probes import Request
-from hub.sla.probing import allow_private_addresses, set_probe
-from hub.sla.queries import check_new_target
+from hub.sla.probing import allow_private_addresses
+from hub.sla.targets import (
+    NewTarget,
+    Probe,
+    TargetChange,
+    change_target,
+    make_target,
+    remove_target,
+)
 from hub_schema.context import Info
 from hub_schema.directives import EgressClass, guarded_mutation, leaf
-
-_MIN_INTERVAL, _MAX_INTERVAL = 60, 3600
-_MAX_TIMEOUT = 30.0
 
 
 @strawberry.input(description="How a web address is asked.")
@@ -33,6 +34,18 @@ class HttpProbeInput:
     verifies_tls: bool = strawberry.field(
         description="Whether a certificate that is not valid is a bad answer.", default=True
     )
+
+    def as_probe(self) -> Probe:
+        """Return it in the domain's own terms."""
+        return Probe(
+            request=Request(
+                url=self.url,
+                timeout_seconds=self.timeout_seconds,
+                expected_status=self.expected_status,
+                verifies_tls=self.verifies_tls,
+            ),
+            interval=timedelta(seconds=self.interval_seconds),
+        )
 
 
 @strawberry.input(description="What is promised, and how it is observed.")
@@ -55,6 +68,30 @@ class CreateSlaTargetInput:
     probe: HttpProbeInput | None = strawberry.field(
         description="For http_probe: how the address is asked.", default=None
     )
+
+
+@strawberry.input(description="What is to be different about a target.")
+class ChangeSlaTargetInput:
+    """Arguments of changeSlaTarget; what is left out stays."""
+
+    id: UUID = strawberry.field(description="Which target.")
+    name: str | None = strawberry.field(description="What people call it.", default=None)
+    description: str | None = strawberry.field(
+        description="What was promised to whom.", default=None
+    )
+    objective_percent: float | None = strawberry.field(
+        description="The share of good time, 99.9 say.", default=None
+    )
+    minimum_data_percent: float | None = strawberry.field(
+        description="With less of the window known, the state is unknown.", default=None
+    )
+
+
+@strawberry.input(description="Which target is removed.")
+class RemoveSlaTargetInput:
+    """Arguments of removeSlaTarget."""
+
+    id: UUID = strawberry.field(description="Which target.")
 
 
 @strawberry.input(description="A period that does not count.")
@@ -90,48 +127,19 @@ class SlaChangePayload:
     )
 
 
-async def make_target(
-    session: AsyncSession, *, principal: Principal, told: CreateSlaTargetInput
-) -> UUID:
-    """Store the target, and for an address how it is asked."""
-    if (told.indicator is SlaIndicator.HTTP_PROBE) is not (told.probe is not None):
-        raise InvalidInput("`probe` goes with the indicator http_probe.", field="probe")
-    await check_new_target(session, name=told.name, agent_id=told.agent_id)
-    target = await create_target(
-        session,
-        tenant_id=principal.tenant_id,
+def _new_target(told: CreateSlaTargetInput) -> NewTarget:
+    """Return the target in the domain's own terms."""
+    return NewTarget(
         name=told.name,
         indicator=told.indicator,
-        objective=told.objective_percent / 100,
+        objective_percent=told.objective_percent,
         window_days=told.window_days,
         is_calendar_month=told.is_calendar_month,
         time_zone=told.time_zone,
-        minimum_data=told.minimum_data_percent / 100,
+        minimum_data_percent=told.minimum_data_percent,
         description=told.description,
         agent_id=told.agent_id,
-        is_watched=told.indicator in {SlaIndicator.AGENT_UP, SlaIndicator.ALERT_FREE},
-    )
-    if told.probe is not None:
-        await set_probe(
-            session,
-            tenant_id=principal.tenant_id,
-            target_id=target.id,
-            request=_request(told.probe),
-            interval=timedelta(seconds=told.probe.interval_seconds),
-        )
-    return target.id
-
-
-def _request(probe: HttpProbeInput) -> Request:
-    if not _MIN_INTERVAL <= probe.interval_seconds <= _MAX_INTERVAL:
-        raise InvalidInput("`intervalSeconds` must be 60 to 3600.", field="intervalSeconds")
-    if not 0 < probe.timeout_seconds <= _MAX_TIMEOUT:
-        raise InvalidInput("`timeoutSeconds` must be up to 30.", field="timeoutSeconds")
-    return Request(
-        url=probe.url,
-        timeout_seconds=max(0.1, probe.timeout_seconds),
-        expected_status=probe.expected_status,
-        verifies_tls=probe.verifies_tls,
+        probe=told.probe.as_probe() if told.probe else None,
     )
 
 
@@ -139,7 +147,9 @@ def _request(probe: HttpProbeInput) -> Request:
 class SlaMutation:
     """Service-level fields of the mutation root."""
 
-    @guarded_mutation(Permission.TENANT_MANAGE, "Make a service-level target.", idempotent=False)
+    @guarded_mutation(
+        Permission.TENANT_MANAGE, "Make a service-level target. Logged.", idempotent=False
+    )
     async def create_sla_target(
         self,
         info: Info,
@@ -150,8 +160,68 @@ class SlaMutation:
     ) -> SlaChangePayload:
         """Delegate."""
         context = info.context
-        made = await context.work.run(make_target, principal=context.principal, told=input)
+        made = await context.work.run(
+            make_target,
+            principal=context.principal,
+            target=_new_target(input),
+            now=context.now,
+            request_id=context.request_id,
+        )
         return SlaChangePayload(id=made)
+
+    @guarded_mutation(
+        Permission.TENANT_MANAGE,
+        "Change what a target promises, or its name. The past is judged anew. Logged.",
+    )
+    async def change_sla_target(
+        self,
+        info: Info,
+        *,
+        input: Annotated[  # noqa: A002
+            ChangeSlaTargetInput, strawberry.argument(description="Which, and what.")
+        ],
+    ) -> SlaChangePayload:
+        """Delegate."""
+        context = info.context
+        await context.work.run(
+            change_target,
+            principal=context.principal,
+            target_id=input.id,
+            change=TargetChange(
+                name=input.name,
+                description=input.description,
+                objective_percent=input.objective_percent,
+                minimum_data_percent=input.minimum_data_percent,
+            ),
+            now=context.now,
+            request_id=context.request_id,
+        )
+        return SlaChangePayload(id=input.id)
+
+    @guarded_mutation(
+        Permission.TENANT_MANAGE,
+        "Remove a target with its history. Needs a fresh one-time code. Logged.",
+        idempotent=False,
+        destructive=True,
+    )
+    async def remove_sla_target(
+        self,
+        info: Info,
+        *,
+        input: Annotated[  # noqa: A002
+            RemoveSlaTargetInput, strawberry.argument(description="Which.")
+        ],
+    ) -> SlaChangePayload:
+        """Delegate."""
+        context = info.context
+        await context.work.run(
+            remove_target,
+            principal=context.principal,
+            target_id=input.id,
+            now=context.now,
+            request_id=context.request_id,
+        )
+        return SlaChangePayload(id=input.id)
 
     @guarded_mutation(
         Permission.TENANT_MANAGE, "Take a period out of the count. Logged.", idempotent=False

@@ -14,7 +14,6 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
-    exists,
     func,
     literal_column,
     null,
@@ -25,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from hub.errors import Conflict, NotFound
+from hub.errors import NotFound
 from hub.fleet.models import Agent
 from hub.prepared import PreparedRead
 from hub.sla.budget import BURN_PERIODS, Budget, Seconds, SlaState, budget_of
@@ -93,22 +92,6 @@ async def target_id_of(session: AsyncSession, name_or_id: str) -> UUID:
     if found is None:
         raise NotFound("`target` is no service-level target's name or id.", field="target")
     return found
-
-
-async def check_new_target(session: AsyncSession, *, name: str, agent_id: UUID | None) -> None:
-    """Raise when a target has this name already, or there is no such agent."""
-    row = (
-        await session.execute(
-            select(
-                exists(select(1).where(col(SlaTarget.name) == name)),
-                exists(select(1).where(col(Agent.id) == agent_id)),
-            )
-        )
-    ).one()
-    if row[0]:
-        raise Conflict("`name` is another target's name already; choose another.", field="name")
-    if agent_id is not None and not row[1]:
-        raise NotFound("`agentId` is no agent's id.", field="agentId")
 
 
 async def sla_days(
