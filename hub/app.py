@@ -12,10 +12,15 @@ from hub.audit.writer import AuditWriter
 from hub.database import Database
 from hub.faults import broken, install_error_handlers
 from hub.health import router as health_router
+from hub.ingest.door import AgentDoor
+from hub.ingest.foreign.routes import foreign_routes
+from hub.ingest.foreign.upkeep import keep_foreign_alerts
+from hub.ingest.intake import Intake
 from hub.ingest.routes import ingest_routes
 from hub.jobs.advisories import refresh_advisories
 from hub.jobs.maintenance import Maintenance
 from hub.jobs.queue import Jobs
+from hub.live.feed import LiveFeed
 from hub.memory import freeze_what_stays
 from hub.provision import database_urls
 from hub.request_id import RequestIdMiddleware
@@ -26,6 +31,7 @@ from hub.web.routes import web_routes
 from hub_schema.http import graphql_routes
 from hub_schema.http_execution import dashboard_document
 from hub_schema.operations import operations
+from hub_schema.websocket import live_routes
 from mcp_adapter.first_door import FirstDoor
 from mcp_adapter.server import build_mcp
 from oauth.bearer import BearerAuthenticator
@@ -33,6 +39,7 @@ from oauth.client_documents.fetcher import DocumentFetcher
 from oauth.pruning import prune_oauth
 from oauth.routes import build_oauth, oauth_routes
 from oauth.sessions import session_principal
+from oauth.sign_in_trail import carry_over_left
 
 DESCRIPTION = """
 The REST side of monsys hub: agents report here, OAuth clients register and get tokens here.
@@ -55,19 +62,31 @@ def create_app(
         database = Database(database_urls(settings).hub, pool_size=settings.database_pool_size)
     audit_writer = AuditWriter(database)
     authenticator = BearerAuthenticator(database, settings)
+    live = LiveFeed(database)
     mcp = build_mcp(settings, database, authenticator, audit_writer)
+    intake = Intake.of(database, settings)
+    agent_door = AgentDoor(intake)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(database.close)
             await stack.enter_async_context(audit_writer)
+            await stack.enter_async_context(intake)
             await stack.enter_async_context(
                 Maintenance(
-                    database, chores=(prune_oauth, prune_accounts, refresh_advisories(settings))
+                    database,
+                    chores=(
+                        prune_oauth,
+                        prune_accounts,
+                        carry_over_left,
+                        keep_foreign_alerts,
+                        refresh_advisories(settings),
+                    ),
                 )
             )
             await stack.enter_async_context(Jobs(database))
+            await stack.enter_async_context(live)
             await stack.enter_async_context(mcp.run())
             freeze_what_stays()
             yield
@@ -84,17 +103,22 @@ def create_app(
     )
     app.posted = {
         path: RequestIdMiddleware(ServerErrorMiddleware(answer, handler=broken))
-        for path, answer in mcp.posted.items()
+        for path, answer in {**mcp.posted, **agent_door.posted}.items()
     }
     app.state.settings = settings
     app.state.database = database
+    app.state.intake = intake
+    app.state.agent_door = agent_door
+    app.state.live = live
     app.state.oauth = build_oauth(settings, database, fetcher=document_fetcher)
     install_error_handlers(app)
     app.include_router(health_router)
+    app.include_router(foreign_routes())  # before the agents': one path is shared by both
     app.include_router(ingest_routes())
     app.include_router(oauth_routes())
     app.router.routes.extend(mcp.routes)
     app.router.routes.extend(graphql_routes(settings))
+    app.router.routes.extend(live_routes())
     app.router.routes.extend(
         web_routes(
             settings,

@@ -36,3 +36,8 @@ def parse_instant(text: str, *, now: datetime, field: str) -> datetime:
             field=field,
         )
     return instant.astimezone(UTC)
+
+
+def hour_of(at: datetime) -> datetime:
+    """Return the start of the hour, in UTC: hours of the hub are the same for everybody."""
+    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

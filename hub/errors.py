@@ -4,16 +4,21 @@ A message says what is wrong and what to do about it. It names the argument, and
 SQL, paths, tokens or text that somebody else wrote.
 """
 
+from collections.abc import Mapping
+
 
 class HubError(Exception):
     """A refusal that the caller can understand."""
 
     code = "INTERNAL"
 
-    def __init__(self, message: str, *, field: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, field: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.field = field
+        self.headers = dict(headers or {})  # for the faces that speak HTTP
 
 
 class InvalidInput(HubError):  # noqa: N818 - reads as the refusal it is

@@ -20,6 +20,7 @@ from hub.errors import (
 )
 
 _log = structlog.get_logger(__name__)
+RETRY_AFTER_SECONDS = "5"  # while something that the hub needs does not answer
 
 _STATUS: dict[type[HubError], int] = {
     InvalidInput: 422,
@@ -65,12 +66,20 @@ def problem(
 
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HubError)  # noqa: S101 - registered for this type only
+    return refusal(error)
+
+
+def refusal(error: HubError) -> JSONResponse:
+    """Return the answer that says this refusal."""
     headers = {}
     if isinstance(error, Throttled):
         headers["Retry-After"] = str(error.retry_after_seconds)
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = RETRY_AFTER_SECONDS
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     status = _STATUS.get(type(error), 500)
+    headers |= error.headers
     return problem(status, error.code, error.message, field=error.field, **headers)
 
 
@@ -93,7 +102,7 @@ async def _perhaps_away(request: Request, error: Exception) -> JSONResponse:
         return await broken(request, error)
     _log.warning("database_away", error=type(error).__name__)
     away = "The hub cannot reach its database right now. Try again in a moment."
-    return problem(503, Unavailable.code, away, **{"Retry-After": "5"})
+    return problem(503, Unavailable.code, away, **{"Retry-After": RETRY_AFTER_SECONDS})
 
 
 async def broken(_request: Request, error: Exception) -> JSONResponse:

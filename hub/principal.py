@@ -30,7 +30,9 @@ class Permission(StrEnum):
     """One thing one may do, `<resource>:<action>`."""
 
     AGENTS_READ = "agents:read"
+    ALERTS_MUTE = "alerts:mute"
     ALERTS_READ = "alerts:read"
+    ALERT_RULES_MANAGE = "alert_rules:manage"
     AUDIT_READ = "audit:read"
     DETECTIONS_ACKNOWLEDGE = "detections:acknowledge"
     DETECTIONS_READ = "detections:read"
@@ -42,6 +44,7 @@ class Permission(StrEnum):
     TRUST_READ = "trust:read"
     VULNERABILITIES_ACCEPT = "vulnerabilities:accept"
     VULNERABILITIES_READ = "vulnerabilities:read"
+    WEBHOOKS_MANAGE = "webhooks:manage"
 
 
 class Scope(StrEnum):
@@ -71,13 +74,16 @@ PERMISSIONS_BY_SCOPE: dict[Scope, frozenset[Permission]] = {
 
 _TRIAGE = frozenset(
     {
+        Permission.ALERTS_MUTE,
         Permission.DETECTIONS_ACKNOWLEDGE,
         Permission.DETECTIONS_REOPEN,
         Permission.VULNERABILITIES_ACCEPT,
     }
 )
 _EXPLORE = frozenset({Permission.SCHEMA_EXPLORE})
-_MANAGE = frozenset({Permission.TENANT_MANAGE})
+_MANAGE = frozenset(
+    {Permission.ALERT_RULES_MANAGE, Permission.TENANT_MANAGE, Permission.WEBHOOKS_MANAGE}
+)
 
 PERMISSIONS_BY_ROLE: dict[Role, frozenset[Permission]] = {
     Role.OWNER: READ_PERMISSIONS | _TRIAGE | _EXPLORE | _MANAGE,

@@ -11,6 +11,7 @@ from hub.database import Database
 from hub.errors import InvalidInput
 from hub.secret_box import SecretBox
 from hub.tenancy.models import Tenant, User
+from hub.tenancy.second_factor import people_with_former_codes
 from hub.tenancy.totp import TOTP_PURPOSE
 
 _EVERY_TENANT = "*"  # what row-level security calls all of them
@@ -21,17 +22,20 @@ class Resealed:
     """How many values were moved, and how many stood with the current key already.
 
     `unreadable` ones were sealed with a key that nobody named: their owners enrol again.
+    `former_codes` is how many people hold recovery codes of the old kind, which cannot be moved.
     """
 
     moved: int = 0
     current: int = 0
     unreadable: int = 0
+    former_codes: int = 0
 
     def __add__(self, other: "Resealed") -> "Resealed":
         return Resealed(
             self.moved + other.moved,
             self.current + other.current,
             self.unreadable + other.unreadable,
+            self.former_codes + other.former_codes,
         )
 
 
@@ -42,7 +46,7 @@ async def reseal(database: Database, box: SecretBox) -> Resealed:
     """
     async with database.transaction(presented=_EVERY_TENANT) as session:
         tenants = (await session.scalars(select(col(Tenant.id)))).all()
-    total = Resealed()
+        total = Resealed(former_codes=await people_with_former_codes(session))
     for tenant_id in tenants:
         async with database.transaction(tenant_id=tenant_id) as session:
             total += await _reseal_tenant(session, box)

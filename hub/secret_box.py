@@ -1,12 +1,15 @@
 """Secrets of the hub itself: sealing what must be readable again, and keys derived by purpose.
 
 Keys are rotated: what is new is made with the current key, and what former keys made is honoured
-while they overlap. A sealed value begins with the id of its key.
+while they overlap. A sealed value begins with the id of its key. Keys in the data folder are read
+again every minute, and whenever a value turns up that none of them made: a hub that runs for months
+uses a new key soon, and lets go of one whose overlap is over.
 """
 
 import base64
 import hmac
 from collections.abc import Callable
+from time import monotonic
 from typing import Self
 
 from nacl.exceptions import CryptoError
@@ -17,6 +20,7 @@ from hub.secret_keys import KEY_ID_BYTES, KeyRing, SecretKey, configured_ring, k
 from hub.settings import Settings
 
 _FORMAT = b"\x01"
+_REREAD_SECONDS = 60.0
 
 
 class SecretBox:
@@ -29,8 +33,9 @@ class SecretBox:
     def __init__(
         self, key: bytes, *, former: tuple[bytes, ...] = (), reread: "Reread | None" = None
     ) -> None:
-        self._ring = KeyRing(SecretKey(key), tuple(SecretKey(old) for old in former))
+        self._kept = KeyRing(SecretKey(key), tuple(SecretKey(old) for old in former))
         self._reread = reread
+        self._read_at = monotonic()
 
     @classmethod
     def load(cls, settings: Settings) -> Self:
@@ -43,6 +48,12 @@ class SecretBox:
     def _of(cls, ring: KeyRing, *, reread: "Reread | None" = None) -> Self:
         former = tuple(key.secret for key in ring.former)
         return cls(ring.current.secret, former=former, reread=reread)
+
+    @property
+    def _ring(self) -> KeyRing:
+        if self._reread is not None and monotonic() - self._read_at > _REREAD_SECONDS:
+            self._refresh()
+        return self._kept
 
     @property
     def key_id(self) -> str:
@@ -110,8 +121,8 @@ class SecretBox:
         if self._reread is None:
             return False
         ring = self._reread()
-        has_changed = ring.keys != self._ring.keys
-        self._ring = ring
+        has_changed = ring.keys != self._kept.keys
+        self._kept, self._read_at = ring, monotonic()
         return has_changed
 
 

@@ -118,6 +118,12 @@ class Settings(BaseSettings):
         description="Folder, archive or address of the kernel's CVE v5 records, read every six"
         " hours.",
     )
+    agent_requests_per_minute: int = Field(
+        240, ge=10, description="Requests of one host; an agent sends four, or catches up."
+    )
+    metric_retention_days: int = Field(
+        90, ge=8, le=800, description="How long every sample is kept; hours are kept for 400 days."
+    )
     registrations_per_hour: int = Field(60, ge=1, description="OAuth clients per address.")
     oauth_requests_per_minute: int = Field(
         600, ge=1, description="Requests of one address to each OAuth endpoint."

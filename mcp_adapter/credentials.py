@@ -1,7 +1,7 @@
 """Who is calling: the bearer token, and the challenges of RFC 6750 and RFC 9728."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import parse_qsl
@@ -19,6 +19,12 @@ class Authenticator(Protocol):
 
     async def authenticate(self, token: str) -> Principal:
         """Return the principal; raise Unauthenticated or Forbidden."""
+        ...
+
+    async def turned_away(
+        self, reason: str, *, shown: Sequence[str] = (), address: str, request_id: str
+    ) -> None:
+        """Write down a refusal that came before; `shown` are tokens where none belongs."""
         ...
 
 
@@ -60,6 +66,15 @@ class Challenge:
         )
         values = ", ".join(f'{name}="{value}"' for name, value in everything)
         return ("WWW-Authenticate", f"Bearer {values}")
+
+
+def tokens_shown(authorizations: list[str], query_string: bytes) -> list[str]:
+    """Return every token that the request shows, wherever it stands."""
+    query = parse_qsl(query_string.decode("latin-1"))
+    matches = [_BEARER.fullmatch(value) for value in authorizations]
+    return [value for name, value in query if name == "access_token"] + [
+        match[1] for match in matches if match
+    ]
 
 
 def bearer_token(

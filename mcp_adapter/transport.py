@@ -5,6 +5,7 @@ behind it, and because there must be one way to run a tool. Whatever else is ask
 with the same body.
 """
 
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -16,7 +17,7 @@ from hub.principal import Principal
 from mcp_adapter import messages
 from mcp_adapter.answers import CallAnswers
 from mcp_adapter.calls import ToolCaller
-from mcp_adapter.credentials import Authenticator, Challenge, bearer_token
+from mcp_adapter.credentials import Authenticator, Challenge, bearer_token, tokens_shown
 from mcp_adapter.eras import BATCH_VERSION, VERSION_HEADER, envelope_refusal, is_modern
 from mcp_adapter.guard import Guard, preflight
 from mcp_adapter.hang_up import HungUpError, cancelled_by_hang_up
@@ -64,7 +65,7 @@ class Transport:
 
     async def _answer(self, request: Request) -> Answer | None:
         """Return the answer; None when the SDK has given it."""
-        if refusal := self._refusal(request):
+        if refusal := await self._refusal(request):
             return refusal
         principal = await self._principal(request)
         if isinstance(principal, Answer):
@@ -83,8 +84,9 @@ class Transport:
             await request.pass_to(self._sdk, body, extra=extra)
         return answer
 
-    def _refusal(self, request: Request) -> Answer | None:
+    async def _refusal(self, request: Request) -> Answer | None:
         if refusal := self._guard.refusal(request.headers):
+            await self._turned_away(request, refusal)
             return refusal
         method = request.scope["method"]
         if method == "OPTIONS":
@@ -99,6 +101,9 @@ class Transport:
         token = bearer_token(request.all("authorization"), query, self._challenge)
         if isinstance(token, Answer):
             _log.info("bearer_refused", status=token.status, request_id=request.request_id)
+            if token.status == HTTPStatus.BAD_REQUEST:
+                # A 401 to who showed nothing is how every client begins, and is no event.
+                await self._turned_away(request, token)
             return token
         try:
             principal = await self._authenticator.authenticate(token)
@@ -119,6 +124,16 @@ class Transport:
             text = "The connector acts for a person, and this token speaks for none."
             return error_answer(403, messages.FORBIDDEN, text)
         return principal
+
+    async def _turned_away(self, request: Request, refusal: Answer) -> None:
+        client = request.scope.get("client") or ("",)
+        query: bytes = request.scope.get("query_string", b"")
+        await self._authenticator.turned_away(
+            orjson.loads(refusal.body or b"{}").get("error", {}).get("message", ""),
+            shown=tokens_shown(request.all("authorization"), query),
+            address=str(client[0]),
+            request_id=request.request_id,
+        )
 
     async def _batch(self, request: Request, principal: Principal, values: list[Any]) -> Answer:
         """Answer a batch: 2025-03-26 demands it, and no other revision has it."""

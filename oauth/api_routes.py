@@ -119,7 +119,7 @@ async def introspect_token(request: Request, oauth: OAuthDep) -> Response:
 async def register_client(request: Request, oauth: OAuthDep) -> Response:
     """Register a client (RFC 7591)."""
     try:
-        await oauth.throttle.registration(address=address_of(request))
+        await oauth.pace.registration(address=address_of(request))
         data = await json_object(request, limit=oauth.settings.max_request_bytes)
     except Throttled as error:
         too_many = TooManyRequestsError(error.retry_after_seconds)

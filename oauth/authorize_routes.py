@@ -28,9 +28,11 @@ from oauth.requests import Pairs, form_pairs, query_pairs
 from oauth.responses import see_other
 from oauth.service import OAuth, OAuthDep, request_id_of
 from oauth.sessions import csrf_token, is_csrf_token, is_same_site, session_principal, session_token
+from oauth.sign_in_forms import FAILED
 from oauth.sign_in_routes import SIGN_OUT_FORM
 from oauth.throttle import address_of
 from oauth.trace import Step
+from oauth.turned_away import turn_away, turn_away_session
 
 _EXPIRED = "This page was open for too long. Please look at it and decide again."
 _NOT_TICKED = "To allow it, switch the connector on by ticking the box."
@@ -83,7 +85,13 @@ async def submit_consent(request: Request, oauth: OAuthDep) -> Response:
         # As a GET the browser sends the session cookie along, which a foreign POST goes without.
         return see_other(_here(pairs))
     if not is_same_site(request):
-        return await _malformed(request, oauth, ForeignFormError())
+        foreign = ForeignFormError()
+        request_id = await turn_away(
+            request, oauth, error="forged_form", reason=foreign.description
+        )
+        return problem_page(
+            FAILED, foreign.description, status=foreign.status_code, request_id=request_id
+        )
     return await _consent(request, oauth, pairs, form)
 
 
@@ -96,7 +104,7 @@ async def _malformed(request: Request, oauth: OAuth, error: OAuth2Error) -> Resp
     )
     await oauth.refusals.write(step, caller=address_of(request))
     return problem_page(
-        "That did not work",
+        FAILED,
         error.description,
         status=error.status_code,
         request_id=step.request_id,
@@ -111,6 +119,8 @@ async def _consent(
     if isinstance(document, Response):
         return document
     person = await session_principal(request)
+    if person is None:
+        await turn_away_session(request, oauth)
     async with oauth.database.transaction() as session:
         server = oauth.server(session, request_id=request_id_of(request))
         server.person = person
@@ -179,6 +189,9 @@ class _ConsentPage:
             return await deny(self._asked, self._person, offer, reason="person")
         allowed = Decision.of(offer, form)
         if allowed is None:
+            await self._asked.server.record_refusal(
+                self._asked.client.client_id, InvalidRequestError(_NOT_TICKED)
+            )
             return await self._show(tenants, offer, status=400, message=_NOT_TICKED)
         return await allow(self._asked, self._person, offer, allowed)
 

@@ -1,9 +1,11 @@
 """The bearer check of the resource server: from a token to who is asking and what they may do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from hub.clock import utc_now
 from hub.database import Database
@@ -13,10 +15,11 @@ from hub.settings import Settings
 from oauth.models import StepKind, TokenKind
 from oauth.refusals import RefusalLog
 from oauth.standing import PresentedToken, presented_token
-from oauth.tokens import ACCESS_TOKEN_PREFIX, digest_of, is_well_formed
+from oauth.tokens import ACCESS_TOKEN_PREFIX, REFRESH_TOKEN_PREFIX, digest_of, is_well_formed
 from oauth.trace import Step
 
 _log = structlog.get_logger(__name__)
+_NOT_OURS = "The access token is not one of this hub's. Sign in again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +49,24 @@ class BearerAuthenticator:
 
     async def check(self, token: str) -> CheckedToken:
         """Return who is asking, and when the token expires."""
-        if not is_well_formed(token, ACCESS_TOKEN_PREFIX):
-            # Nobody's, so there is nothing to look up and nobody to write it down for.
-            _log.info("bearer_refused", reason="malformed")
-            raise Unauthenticated("The access token is not one of this hub's. Sign in again.")
-        found = await presented_token(self._database, digest=digest_of(token))
+        # One that we cannot have made is not looked up. A refresh token is: shown here, it leaked
+        # to where it has no business, and its tenant should know.
+        found = None
+        if _is_ours(token):
+            found = await presented_token(self._database, digest=digest_of(token))
         try:
+            if not _is_ours(token):
+                raise Unauthenticated(_NOT_OURS)
             return self._checked(found)
         except HubError as error:
             await self._write_down(found, error)
             raise
 
     def _checked(self, token: PresentedToken | None) -> CheckedToken:
-        if token is None or token.kind is not TokenKind.ACCESS:
+        if token is None:
             raise Unauthenticated("The access token is unknown. Sign in again.")
+        if token.kind is not TokenKind.ACCESS:
+            raise Unauthenticated("A refresh token opens nothing here. Sign in again.")
         if token.is_revoked:
             raise Unauthenticated("The access token was revoked. Sign in again.")
         # RFC 8707 §2: a token that was made for another resource is none here.
@@ -69,18 +76,60 @@ class BearerAuthenticator:
             raise Unauthenticated("The access token has expired. Sign in again.")
         return CheckedToken(principal_of(token), token.expires_at)
 
+    async def turned_away(
+        self, reason: str, *, shown: Sequence[str] = (), address: str, request_id: str
+    ) -> None:
+        """Write down a request that was refused before its token was looked at.
+
+        `shown` are the tokens that stood where none belongs: whose they are is told their tenant.
+        """
+        ours = [token for token in shown if _is_ours(token)][:1]
+        try:
+            found = [await presented_token(self._database, digest=digest_of(t)) for t in ours]
+            await self._write(
+                next(iter(found), None),
+                error="invalid_request",
+                reason=reason,
+                stranger=address,
+                request_id=request_id,
+            )
+        except (SQLAlchemyError, OSError):
+            # Refused it is either way, and the log has it.
+            _log.warning("refusal_not_written", reason=reason, request_id=request_id)
+
     async def _write_down(self, token: PresentedToken | None, error: HubError) -> None:
         """Keep why a token was refused: "connected, and yet nothing works" is a common call."""
+        await self._write(
+            token,
+            error=error.code.lower(),
+            reason=error.message,
+            stranger="unknown token",
+            request_id=structlog.contextvars.get_contextvars().get("request_id"),
+        )
+
+    async def _write(
+        self,
+        token: PresentedToken | None,
+        *,
+        error: str,
+        reason: str,
+        stranger: str,
+        request_id: str | None,
+    ) -> None:
         step = Step(
             kind=StepKind.REFUSED,
             client_id=token.client_id if token else "",
             tenant_id=token.tenant_id if token else None,
             user_id=token.user_id if token else None,
-            request_id=structlog.contextvars.get_contextvars().get("request_id"),
-            details={"at": "resource", "error": error.code.lower(), "reason": error.message},
+            request_id=request_id,
+            details={"at": "resource", "error": error, "reason": reason},
         )
-        caller = f"grant {token.grant_id}" if token else "unknown token"
+        caller = f"grant {token.grant_id}" if token else stranger
         await self._refusals.write(step, caller=caller, actor=token.email if token else "")
+
+
+def _is_ours(token: str) -> bool:
+    return is_well_formed(token, ACCESS_TOKEN_PREFIX) or is_well_formed(token, REFRESH_TOKEN_PREFIX)
 
 
 def principal_of(token: PresentedToken) -> Principal:

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Index, LargeBinary
+from sqlalchemy import Index, LargeBinary, false, text
 from sqlmodel import Field, SQLModel
 
 from hub.clock import utc_now
@@ -215,6 +215,8 @@ class OAuthEvent(SQLModel, table=True):
         Index("ix_oauth_events_client", "client_id", "at"),
         Index("ix_oauth_events_user", "tenant_id", "user_id", "at"),
         Index("ix_oauth_events_at", "at"),  # serves retention
+        # Serves carrying over what a process left behind that ended too early.
+        Index("ix_oauth_events_awaiting_audit", "at", postgresql_where=text("awaits_audit")),
     )
 
     id: UUID = uuid_key()
@@ -225,3 +227,5 @@ class OAuthEvent(SQLModel, table=True):
     user_id: UUID | None = None
     request_id: str | None = Field(default=None, max_length=64)
     details: dict[str, object] = json_object()
+    # Written down before the answer left, and not yet in a tenant's trail (`oauth.sign_in_trail`).
+    awaits_audit: bool = Field(default=False, sa_column_kwargs={"server_default": false()})

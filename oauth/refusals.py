@@ -1,8 +1,11 @@
 """Refusals that end before anything else is stored: written down, and bounded in number.
 
 Whoever is refused decides how often that happens, so what is kept of it has a limit: a few steps a
-minute for each caller, and so many for all of them. The rest goes to the log only.
+minute for each caller, and so many for all of them. The rest goes to the log, and the next step
+that is kept says how many were not (`unwritten_before`): a flood shows as a number, not as rows.
 """
+
+from dataclasses import replace
 
 import structlog
 from limits import RateLimitItemPerMinute
@@ -26,21 +29,32 @@ class RefusalLog:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._unwritten = 0
 
-    async def write(self, step: Step, *, caller: str, actor: str = "") -> None:
+    async def write(
+        self,
+        step: Step,
+        *,
+        caller: str,
+        actor: str = "",
+        event_type: EventType = EventType.OAUTH_REQUEST_REFUSED,
+        kind: PrincipalKind = PrincipalKind.CONNECTOR,
+    ) -> None:
         """Keep the step of this caller (an address, a grant); in a tenant's audit trail as well."""
         _log.info("oauth_refused", client_id=step.client_id, **step.details)
         if not await self._may_write(caller):
+            self._unwritten += 1
             return
+        step, self._unwritten = _counting(step, self._unwritten), 0
         async with self._database.transaction() as session:
             await store_step(session, step=step)
             if step.tenant_id is None:
                 return
             await enter(session, tenant_id=step.tenant_id, user_id=step.user_id)
             event = AuditEvent(
-                event_type=EventType.OAUTH_REQUEST_REFUSED,
+                event_type=event_type,
                 actor=actor or step.client_id,
-                actor_kind=PrincipalKind.CONNECTOR.value,
+                actor_kind=kind.value,
                 outcome="refused",
                 user_id=step.user_id,
                 details={"client_id": step.client_id, **step.details},
@@ -50,3 +64,9 @@ class RefusalLog:
 
     async def _may_write(self, caller: str) -> bool:
         return await self._limiter.hit(_PER_CALLER, caller) and await self._limiter.hit(_FOR_ALL)
+
+
+def _counting(step: Step, unwritten: int) -> Step:
+    if not unwritten:
+        return step
+    return replace(step, details={**step.details, "unwritten_before": unwritten})

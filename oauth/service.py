@@ -51,7 +51,7 @@ def build_oauth(
         clients=ClientDirectory(database, fetcher or HttpsFetcher(), throttle),
         refusals=RefusalLog(database),
         mail=build_mail(settings),
-        pace=SignInPace(settings),
+        pace=SignInPace(settings, database),
     )
 
 

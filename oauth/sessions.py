@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from fastapi import Request, Response
+from starlette.requests import HTTPConnection
 
 from hub.principal import Principal
 from hub.secret_box import SecretBox
@@ -37,7 +38,7 @@ async def session_principal(request: Request) -> Principal | None:
     )
 
 
-def is_same_site(request: Request) -> bool:
+def is_same_site(request: HTTPConnection) -> bool:
     """Tell whether a request that changes something comes from our own pages.
 
     `Sec-Fetch-Site` is the browser's own word; where it is missing (old browsers, plain http)
@@ -52,12 +53,12 @@ def is_same_site(request: Request) -> bool:
     return False
 
 
-def _is_known_origin(request: Request, settings: Settings) -> bool:
+def _is_known_origin(request: HTTPConnection, settings: Settings) -> bool:
     known = {settings.public_app_origin, settings.api_origin, *settings.allowed_origins}
     return request.headers.get("origin", "").lower() in known
 
 
-def session_token(request: Request, settings: Settings) -> str | None:
+def session_token(request: HTTPConnection, settings: Settings) -> str | None:
     """Return the token in the session cookie."""
     return request.cookies.get(_cookie_name(_SESSION, settings)) or None
 

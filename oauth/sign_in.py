@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hub.audit.events import EventType
@@ -19,11 +18,8 @@ from hub.tenancy.sessions import (
     end_session,
     new_session_token,
     open_session,
-    record_failed_sign_in,
 )
 from oauth.service import OAuth
-
-_log = structlog.get_logger(__name__)
 
 WRONG_CREDENTIALS = "The e-mail address or the password is not right. Check both and try again."
 WRONG_CODE = "This code is not right, or it was used before. Wait for the next one and try again."
@@ -95,28 +91,6 @@ async def sign_in(
                 email=account.email,
             )
     return SignedIn(token)
-
-
-async def record_refusal(oauth: OAuth, refusal: Refused, *, request_id: str | None) -> None:
-    """Write a failed sign-in down; called after the answer left.
-
-    An event is a commit, and only people who exist have a tenant to write it to: done before, it
-    would make their refusals slower than a stranger's.
-    """
-    _log.info("sign_in_failed", reason=refusal.reason, request_id=request_id)
-    account = refusal.account
-    tenants = await _tenants(oauth, account) if account else []
-    if account is None or not tenants:
-        return
-    async with oauth.database.transaction() as session:
-        await record_failed_sign_in(
-            session,
-            tenant_id=tenants[0].tenant_id,
-            user_id=account.user_id,
-            email=account.email,
-            reason=refusal.reason,
-            request_id=request_id,
-        )
 
 
 async def account_of(oauth: OAuth, email: str) -> Account | None:

@@ -11,6 +11,7 @@ from oauth.rendering import page, problem_page
 from oauth.requests import form_pairs
 from oauth.service import OAuth
 from oauth.sessions import csrf_token, form_token, is_csrf_token, is_same_site, set_form_cookie
+from oauth.turned_away import turn_away
 
 EXPIRED = "This form was open for too long, or cookies are blocked. Please try once more."
 ELSEWHERE = "The form was sent from another site, so nothing was changed."
@@ -41,12 +42,18 @@ async def form_fields(request: Request, oauth: OAuth) -> dict[str, str] | Respon
     except OAuth2Error as error:
         return problem_page(FAILED, error.description, status=error.status_code)
     if not is_same_site(request):
+        await turn_away(request, oauth, error="forged_form", reason=ELSEWHERE)
         return problem_page(FAILED, ELSEWHERE, status=403)
     return fields
 
 
-def is_own_form(request: Request, oauth: OAuth, fields: Mapping[str, str], *, form: str) -> bool:
-    """Tell whether the form was given to this very browser."""
+async def is_own_form(
+    request: Request, oauth: OAuth, fields: Mapping[str, str], *, form: str
+) -> bool:
+    """Tell whether the form was given to this very browser; what was not is written down."""
     cookie = form_token(request, oauth.settings)
     proof = fields.get("csrf_token", "")
-    return cookie is not None and is_csrf_token(oauth.secret_box, proof, cookie=cookie, form=form)
+    if cookie is not None and is_csrf_token(oauth.secret_box, proof, cookie=cookie, form=form):
+        return True
+    await turn_away(request, oauth, error="forged_form", reason=EXPIRED)
+    return False

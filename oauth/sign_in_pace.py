@@ -7,95 +7,161 @@
   hold up the owner, so it does not count in a browser in which the owner signed in before. Such a
   browser carries a cookie that only sign-in gives ("device cookie", OWASP), and has a pace of its
   own. Whoever has none and is held up gets in by resetting the password.
+
+All of it is counted in PostgreSQL: these are limits on guessing, and a guesser must gain nothing by
+asking another replica or by waiting for a restart. (Limits that only keep the hub responsive are
+counted by each process, or in the store of MONSYS_RATE_LIMIT_STORAGE_URL; see `oauth.throttle`.)
 """
 
-import time
+from datetime import datetime, timedelta
 
-from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
-from limits.aio.storage import Storage
-from limits.aio.strategies import MovingWindowRateLimiter
-from limits.storage import storage_from_string
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from hub.clock import utc_now
+from hub.database import Database, enter
 from hub.errors import Throttled
 from hub.settings import Settings
+from hub.tenancy.attempts import (
+    Limit,
+    count_in_a_row,
+    count_within,
+    forget_attempts,
+    reached_until,
+)
 from oauth.tokens import digest_of
 
 TOO_FAST = "Too many attempts. Wait a little and try again."
 _FREE_ATTEMPTS = 5
 _LONGEST_SECONDS = 900
-_FORGET_SECONDS = 3600
-_FAILURES_OF_ACCOUNT = RateLimitItemPerHour(100)
-_LETTERS_TO_ADDRESS = RateLimitItemPerHour(5)
+_HOUR = timedelta(hours=1)
+_FAILURES_OF_ACCOUNT = Limit(100, _HOUR)
+_LETTERS_TO_ADDRESS = Limit(5, _HOUR)
 
 
 class SignInPace:
-    """Counts attempts in memory, or in Redis or Valkey when there are replicas."""
+    """Counts attempts, for all replicas together."""
 
-    def __init__(self, settings: Settings) -> None:
-        storage = storage_from_string(f"async+{settings.rate_limit_storage_url}")
-        assert isinstance(storage, Storage)  # noqa: S101 - the async+ schemes return these
-        self._storage = storage
-        self._limiter = MovingWindowRateLimiter(storage)
-        self._by_address = RateLimitItemPerMinute(settings.sign_in_attempts_per_minute)
-        self._letters = RateLimitItemPerHour(settings.account_letters_per_hour)
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._database = database
+        self._by_address = Limit(settings.sign_in_attempts_per_minute, timedelta(minutes=1))
+        self._letters = Limit(settings.account_letters_per_hour, _HOUR)
+        self._registrations = Limit(settings.registrations_per_hour, _HOUR)
 
     async def attempt(self, kind: str, *, account: str, address: str, device: str | None) -> None:
         """Count an attempt before it is made, or raise Throttled; `succeeded` takes it back.
 
         Before, not after: of fifty guesses sent at once, all would pass if failures alone counted.
         """
-        await self._hit(self._by_address, f"{kind}-address", address)
-        account_key = digest_of(account)
-        if device is None and not await self._limiter.test(
-            _FAILURES_OF_ACCOUNT, f"{kind}-account", account_key
-        ):
-            raise await self._throttled(_FAILURES_OF_ACCOUNT, f"{kind}-account", account_key)
-        failures, pause = _keys(kind, account, device or address)
-        if await self._storage.get(pause):
-            # Not counted: impatience must not make the wait longer.
-            raise await self._pausing(pause)
-        number = await self._storage.incr(failures, _FORGET_SECONDS)
-        seconds = min(2 ** min(number - _FREE_ATTEMPTS, 16), _LONGEST_SECONDS)
-        # Of attempts that arrive together, one gets through; the others find its pause.
-        if number > _FREE_ATTEMPTS and await self._storage.incr(pause, seconds) > 1:
-            raise await self._pausing(pause)
+        async with self._database.transaction() as session:
+            refusal = await _attempt(
+                session,
+                kind,
+                account=account,
+                address=address,
+                device=device,
+                by_address=self._by_address,
+            )
+        # Raised out here: what was counted on the way stays counted.
+        if refusal is not None:
+            raise refusal
 
     async def failed(self, kind: str, *, account: str, device: str | None) -> None:
         """Count a failure against the account, unless it came from a browser that is known."""
-        if device is None:
-            await self._limiter.hit(_FAILURES_OF_ACCOUNT, f"{kind}-account", digest_of(account))
+        if device is not None:
+            return
+        async with self._database.transaction() as session:
+            await _hit(session, _FAILURES_OF_ACCOUNT, _account_key(kind, account))
 
     async def succeeded(self, kind: str, *, account: str, address: str, device: str | None) -> None:
         """Start over for this account and caller."""
-        for key in _keys(kind, account, device or address):
-            await self._storage.clear(key)
+        async with self._database.transaction() as session:
+            for key in _keys(kind, account, device or address):
+                await enter(session, presented=key)
+                await forget_attempts(session, digest=key)
 
     async def letter(self, *, address: str) -> None:
         """Count a letter that this address causes, or raise Throttled."""
-        await self._hit(self._letters, "letters", address)
+        await self._count(self._letters, _key("letters", address))
+
+    async def registration(self, *, address: str) -> None:
+        """Count a client registration against the address, or raise Throttled."""
+        await self._count(self._registrations, _key("registration", address))
 
     async def may_write_to(self, email: str) -> bool:
         """Tell whether this mailbox may get one more letter: nobody's is filled by strangers.
 
         Without an error: those who asked before have their letters, and the page stays the same.
         """
-        return await self._limiter.hit(_LETTERS_TO_ADDRESS, "letters-to", digest_of(email))
+        async with self._database.transaction() as session:
+            return await _hit(session, _LETTERS_TO_ADDRESS, _key("letters-to", email)) is None
 
-    async def _hit(self, limit: RateLimitItem, kind: str, key: str) -> None:
-        if not await self._limiter.hit(limit, kind, key):
-            raise await self._throttled(limit, kind, key)
+    async def _count(self, limit: Limit, key: str) -> None:
+        async with self._database.transaction() as session:
+            refusal = await _hit(session, limit, key)
+        if refusal is not None:
+            raise refusal
 
-    async def _pausing(self, pause: str) -> Throttled:
-        seconds = await self._storage.get_expiry(pause) - time.time()
-        return Throttled(TOO_FAST, retry_after_seconds=max(1, int(seconds) + 1))
 
-    async def _throttled(self, limit: RateLimitItem, kind: str, key: str) -> Throttled:
-        window = await self._limiter.get_window_stats(limit, kind, key)
-        return Throttled(
-            TOO_FAST, retry_after_seconds=max(1, int(window.reset_time - time.time()) + 1)
-        )
+async def _attempt(
+    session: AsyncSession,
+    kind: str,
+    *,
+    account: str,
+    address: str,
+    device: str | None,
+    by_address: Limit,
+) -> Throttled | None:
+    """Count the attempt and return None, or return why it may not be made.
+
+    Rows are locked in one order, so that no two of these ever wait for each other.
+    """
+    now = utc_now()
+    if refusal := await _hit(session, by_address, _key(f"{kind}-address", address)):
+        return refusal
+    if device is None and (
+        until := await _reached(session, _FAILURES_OF_ACCOUNT, _account_key(kind, account), now)
+    ):
+        return _throttled(until, now)
+    failures, pause = _keys(kind, account, device or address)
+    if until := await _reached(session, Limit(1, _HOUR), pause, now):
+        # Not counted: impatience must not make the wait longer.
+        return _throttled(until, now)
+    await enter(session, presented=failures)
+    number = await count_in_a_row(session, digest=failures, silence=_HOUR, now=now)
+    if number <= _FREE_ATTEMPTS:
+        return None
+    seconds = min(2 ** min(number - _FREE_ATTEMPTS, 16), _LONGEST_SECONDS)
+    # Of attempts that arrive together, one gets through; the others find its pause.
+    return await _hit(session, Limit(1, timedelta(seconds=seconds)), pause)
+
+
+async def _hit(session: AsyncSession, limit: Limit, key: str) -> Throttled | None:
+    now = utc_now()
+    await enter(session, presented=key)
+    if await count_within(session, digest=key, limit=limit, now=now) is not None:
+        return None
+    until = await reached_until(session, digest=key, count=limit.count, now=now)
+    return _throttled(until or now, now)
+
+
+async def _reached(session: AsyncSession, limit: Limit, key: str, now: datetime) -> datetime | None:
+    await enter(session, presented=key)
+    return await reached_until(session, digest=key, count=limit.count, now=now)
+
+
+def _throttled(until: datetime, now: datetime) -> Throttled:
+    seconds = max(1, int((until - now).total_seconds()) + 1)
+    return Throttled(TOO_FAST, retry_after_seconds=seconds)
 
 
 def _keys(kind: str, account: str, caller: str) -> tuple[str, str]:
     pair = digest_of(f"{account}\n{caller}")
-    return f"{kind}-failures/{pair}", f"{kind}-pause/{pair}"
+    return _key(f"{kind}-failures", pair), _key(f"{kind}-pause", pair)
+
+
+def _account_key(kind: str, account: str) -> str:
+    return _key(f"{kind}-account", account)
+
+
+def _key(kind: str, whose: str) -> str:
+    return digest_of(f"{kind}\n{whose}")

@@ -29,11 +29,13 @@ from oauth.sessions import (
     set_device_cookie,
     set_session_cookie,
 )
-from oauth.sign_in import WRONG_CODE, Refused, check_password, record_refusal, sign_in
+from oauth.sign_in import WRONG_CODE, Refused, check_password, sign_in
 from oauth.sign_in_device import known_device, new_device_token
 from oauth.sign_in_forms import ELSEWHERE, EXPIRED, FAILED, form_fields, form_page, is_own_form
 from oauth.sign_in_second_step import SecondStep
+from oauth.sign_in_trail import carry_over, write_down
 from oauth.throttle import address_of
+from oauth.turned_away import turn_away
 
 SIGN_IN_FORM = "sign-in"
 SIGN_OUT_FORM = "sign-out"
@@ -77,18 +79,19 @@ async def submit_sign_in(request: Request, oauth: OAuthDep) -> Response:
     fields = await form_fields(request, oauth)
     if isinstance(fields, Response):
         return fields
-    if not is_own_form(request, oauth, fields, form=SIGN_IN_FORM):
+    if not await is_own_form(request, oauth, fields, form=SIGN_IN_FORM):
         return _form(request, oauth, fields, status=403, message=EXPIRED)
     email = fields.get("email", "").strip().lower()
     caller = _Caller.of(request, oauth, email)
     try:
         await caller.attempt("sign-in")
     except Throttled as error:
-        return _throttled(_form(request, oauth, fields, status=429, message=error.message), error)
+        page = _form(request, oauth, fields, status=429, message=error.message)
+        return await _throttled(request, oauth, page, error)
     outcome = await check_password(oauth, email=email, password=fields.get("password", ""))
     if isinstance(outcome, Refused):
         await caller.failed("sign-in")
-        return _refused(request, oauth, fields, outcome)
+        return await _refused(request, oauth, fields, outcome)
     await caller.succeeded("sign-in")
     if outcome.has_totp:
         return _code_form(request, oauth, _step_of(request, oauth, outcome), fields)
@@ -113,7 +116,10 @@ async def submit_code(request: Request, oauth: OAuthDep) -> Response:
     cookie = form_token(request, oauth.settings)
     step = SecondStep.opened(oauth.secret_box, fields.get("step", ""), cookie=cookie)
     account = await step.account(oauth.database) if step else None
-    if not is_own_form(request, oauth, fields, form=_CODE_FORM) or step is None or account is None:
+    if not await is_own_form(request, oauth, fields, form=_CODE_FORM):
+        return _form(request, oauth, fields, status=403, message=EXPIRED)
+    if step is None or account is None:
+        await turn_away(request, oauth, error="forged_form", reason=EXPIRED)
         return _form(request, oauth, fields, status=403, message=EXPIRED)
     caller = _Caller.of(request, oauth, account.email)
     sealed = fields["step"]
@@ -121,12 +127,13 @@ async def submit_code(request: Request, oauth: OAuthDep) -> Response:
         await caller.attempt("code")
     except Throttled as error:
         page = _code_form(request, oauth, sealed, fields, status=429, message=error.message)
-        return _throttled(page, error)
+        return await _throttled(request, oauth, page, error)
     factor = await step.show(oauth.database, oauth.secret_box, code=fields.get("code", ""))
     if factor is None:
         await caller.failed("code")
         response = _code_form(request, oauth, sealed, fields, status=400, message=WRONG_CODE)
-        return _recorded(request, oauth, response, Refused(WRONG_CODE, "wrong_code", account))
+        refusal = Refused(WRONG_CODE, "wrong_code", account)
+        return await _recorded(request, oauth, response, refusal)
     await caller.succeeded("code")
     return await _finish(request, oauth, account, fields, factor=factor)
 
@@ -147,6 +154,7 @@ async def submit_sign_out(request: Request, oauth: OAuthDep) -> Response:
         return fields
     token = session_token(request, oauth.settings)
     if not _is_ours(request, oauth, token, fields.get("csrf_token", "")):
+        await turn_away(request, oauth, error="forged_form", reason=ELSEWHERE)
         return problem_page(FAILED, ELSEWHERE, status=403)
     if token is not None:
         async with oauth.database.transaction() as session:
@@ -202,7 +210,7 @@ async def _finish(
         request_id=request_id_of(request),
     )
     if isinstance(outcome, Refused):
-        return _refused(request, oauth, fields, outcome)
+        return await _refused(request, oauth, fields, outcome)
     response = see_other(local_target(fields.get("next", "/")))
     welcome(response, oauth, token=outcome.token, email=account.email)
     return response
@@ -230,21 +238,30 @@ def _step_of(request: Request, oauth: OAuth, account: Account) -> str:
     return SecondStep.after(account, cookie=cookie).sealed(oauth.secret_box)
 
 
-def _refused(
+async def _refused(
     request: Request, oauth: OAuth, fields: Mapping[str, str], refusal: Refused
 ) -> Response:
     response = _form(request, oauth, fields, status=400, message=refusal.message)
-    return _recorded(request, oauth, response, refusal)
+    return await _recorded(request, oauth, response, refusal)
 
 
-def _recorded(request: Request, oauth: OAuth, response: Response, refusal: Refused) -> Response:
-    response.background = BackgroundTask(
-        record_refusal, oauth, refusal, request_id=request_id_of(request)
+async def _recorded(
+    request: Request, oauth: OAuth, response: Response, refusal: Refused
+) -> Response:
+    step_id = await write_down(
+        oauth.database,
+        reason=refusal.reason,
+        account=refusal.account,
+        request_id=request_id_of(request),
     )
+    response.background = BackgroundTask(carry_over, oauth.database, step_id)
     return response
 
 
-def _throttled(response: Response, error: Throttled) -> Response:
+async def _throttled(
+    request: Request, oauth: OAuth, response: Response, error: Throttled
+) -> Response:
+    await turn_away(request, oauth, error="too_many_requests", reason=error.message)
     response.headers["Retry-After"] = str(error.retry_after_seconds)
     return response
 

@@ -1,10 +1,14 @@
-"""How often an address may ask and register; sign-in has `oauth.sign_in_pace`."""
+"""How often an address may ask: limits that keep the hub responsive, counted by each process.
+
+Limits on guessing and flooding (sign-in, one-time codes, letters, registrations) are counted in the
+database, by all replicas together; see `oauth.sign_in_pace`.
+"""
 
 import time
 from ipaddress import IPv6Address, ip_address
 
 from fastapi import Request
-from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
+from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.storage import Storage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.storage import storage_from_string
@@ -18,20 +22,15 @@ _DOCUMENTS_PER_MINUTE = 30
 
 
 class Throttle:
-    """Counts attempts in memory, or in Redis or Valkey when there are replicas."""
+    """Counts requests in memory, or in the Redis or Valkey that the settings name."""
 
     def __init__(self, settings: Settings) -> None:
         storage = storage_from_string(f"async+{settings.rate_limit_storage_url}")
         assert isinstance(storage, Storage)  # noqa: S101 - the async+ schemes return these
         self._limiter = MovingWindowRateLimiter(storage)
-        self._registrations = RateLimitItemPerHour(settings.registrations_per_hour)
         self._requests = RateLimitItemPerMinute(settings.oauth_requests_per_minute)
         self._client_failures = RateLimitItemPerMinute(_CLIENT_FAILURES_PER_MINUTE)
         self._documents = RateLimitItemPerMinute(_DOCUMENTS_PER_MINUTE)
-
-    async def registration(self, *, address: str) -> None:
-        """Count a client registration against the address."""
-        await self._hit(self._registrations, "registration", address)
 
     async def request(self, *, endpoint: str, address: str) -> None:
         """Count a request to an OAuth endpoint against the address."""

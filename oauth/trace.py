@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -50,11 +50,12 @@ class Step:
     at: datetime = field(default_factory=utc_now)
 
 
-async def store_step(session: AsyncSession, *, step: Step) -> None:
-    """Keep a step. What strangers wrote is made printable and bounded first."""
+async def store_step(session: AsyncSession, *, step: Step, awaits_audit: bool = False) -> UUID:
+    """Keep a step and return its id. What strangers wrote is made printable and bounded first."""
+    step_id = uuid4()
     await session.execute(
         insert(OAuthEvent).values(
-            id=uuid4(),
+            id=step_id,
             at=step.at,
             kind=step.kind,
             client_id=printable(step.client_id, max_characters=_MAX_CLIENT_ID_CHARACTERS),
@@ -62,8 +63,10 @@ async def store_step(session: AsyncSession, *, step: Step) -> None:
             user_id=step.user_id,
             request_id=step.request_id,
             details={name: _storable(value) for name, value in step.details.items()},
+            awaits_audit=awaits_audit,
         )
     )
+    return step_id
 
 
 async def steps(
@@ -88,18 +91,39 @@ async def steps(
         statement = statement.where(col(OAuthEvent.request_id) == request_id)
     statement = statement.order_by(col(OAuthEvent.at).desc(), col(OAuthEvent.id).desc())
     rows = (await session.scalars(statement.limit(min(last, MAX_STEPS_SHOWN)))).all()
-    return [
-        Step(
-            kind=row.kind,
-            client_id=row.client_id,
-            tenant_id=row.tenant_id,
-            user_id=row.user_id,
-            request_id=row.request_id,
-            details=dict(row.details),
-            at=row.at,
-        )
-        for row in reversed(rows)
-    ]
+    return [_step_of(row) for row in reversed(rows)]
+
+
+async def awaiting_step(session: AsyncSession, *, step_id: UUID) -> Step | None:
+    """Return the step, locked, unless its tenant's trail has it already. Needs `presented='*'`."""
+    row = await session.scalar(
+        select(OAuthEvent)
+        .where(col(OAuthEvent.id) == step_id, col(OAuthEvent.awaits_audit))
+        .with_for_update(skip_locked=True)
+    )
+    return _step_of(row) if row else None
+
+
+async def steps_awaiting_audit(
+    session: AsyncSession, *, before: datetime, first: int = 1000
+) -> list[UUID]:
+    """Return the steps that should have been in a tenant's trail by now. Needs `presented='*'`."""
+    rows = await session.scalars(
+        select(col(OAuthEvent.id))
+        .where(col(OAuthEvent.awaits_audit), col(OAuthEvent.at) < before)
+        .order_by(col(OAuthEvent.at), col(OAuthEvent.id))
+        .limit(first)
+    )
+    return list(rows)
+
+
+async def settle_step(session: AsyncSession, *, step_id: UUID, tenant_id: UUID | None) -> None:
+    """Note whose the step was and that it waits no longer. Needs `presented='*'`."""
+    await session.execute(
+        update(OAuthEvent)
+        .where(col(OAuthEvent.id) == step_id)
+        .values(tenant_id=tenant_id, awaits_audit=False)
+    )
 
 
 async def prune_steps(session: AsyncSession, *, now: datetime) -> int:
@@ -115,6 +139,18 @@ async def prune_steps(session: AsyncSession, *, now: datetime) -> int:
 def printable(text: str, *, max_characters: int) -> str:
     """Return text that a terminal and PostgreSQL both take, whoever wrote it."""
     return "".join(c if c.isascii() and c.isprintable() else "?" for c in text[:max_characters])
+
+
+def _step_of(row: OAuthEvent) -> Step:
+    return Step(
+        kind=row.kind,
+        client_id=row.client_id,
+        tenant_id=row.tenant_id,
+        user_id=row.user_id,
+        request_id=row.request_id,
+        details=dict(row.details),
+        at=row.at,
+    )
 
 
 def _storable(value: Any) -> Any:

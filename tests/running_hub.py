@@ -118,7 +118,16 @@ async def _until_started(server: uvicorn.Server, task: asyncio.Task[None]) -> No
 class HubProcess:
     """`monsys serve` as a process of its own, so that it can die at any moment."""
 
-    def __init__(self, database_url: str, data_dir: Path, **options: Any) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        data_dir: Path,
+        *,
+        command: tuple[str, ...] = ("hub.cli", "serve"),
+        variables: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> None:
+        self._command = command
         self.port = free_port()
         self.origin = f"http://127.0.0.1:{self.port}"
         self.log = data_dir / "hub.log"
@@ -129,7 +138,7 @@ class HubProcess:
             "database_url": database_url,
             "log_format": "json",
         }
-        self._environment = _environment(values | options)
+        self._environment = _environment(values | options) | dict(variables or {})
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
@@ -145,7 +154,7 @@ class HubProcess:
         """Start it and return when it is ready."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "hub.cli", "serve"),
+                *(sys.executable, "-m", *self._command),
                 env=self._environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,

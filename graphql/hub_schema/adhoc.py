@@ -23,6 +23,10 @@ from hub_schema.limits import MAX_COST, check_shape, check_text, limit_exceeded
 from hub_schema.operations import GRAPHQL_SCHEMA
 
 _MAX_VALIDATION_ERRORS = 20
+_OTHER_DOOR = {
+    False: "Subscriptions go over the WebSocket of this address (graphql-transport-ws).",
+    True: "The WebSocket takes subscriptions; send queries and mutations by POST.",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,9 +60,12 @@ class AdHocOperation:
 
 
 def checked(
-    text: str, variables: dict[str, Any], operation_name: str | None
+    text: str, variables: dict[str, Any], operation_name: str | None, *, is_live: bool = False
 ) -> AdHocOperation | ExecutionResult:
-    """Return what may run, or the result that tells what is wrong with it."""
+    """Return what may run, or the result that tells what is wrong with it.
+
+    `is_live` takes subscriptions and nothing else, as the WebSocket does.
+    """
     try:
         check_text(text)
         document = parse(text)
@@ -67,9 +74,9 @@ def checked(
         return _refused([error])
     if errors := validate(GRAPHQL_SCHEMA, document, max_errors=_MAX_VALIDATION_ERRORS):
         return _refused(errors)
-    definition = get_operation_ast(document, operation_name)
-    if definition is None:
-        return _refused([GraphQLError("`operationName` must name an operation of the document.")])
+    definition = _definition(document, operation_name, is_live=is_live)
+    if isinstance(definition, GraphQLError):
+        return _refused([definition])
     coerced = get_variable_values(GRAPHQL_SCHEMA, definition.variable_definitions or (), variables)
     if isinstance(coerced, list):
         return _refused(coerced)
@@ -77,6 +84,18 @@ def checked(
     if cost > MAX_COST:
         return _refused([limit_exceeded("cost", allowed=MAX_COST, found=cost)])
     return AdHocOperation(document, definition, variables)
+
+
+def _definition(
+    document: DocumentNode, operation_name: str | None, *, is_live: bool
+) -> OperationDefinitionNode | GraphQLError:
+    """Return the operation that runs, or what is wrong with the choice."""
+    definition = get_operation_ast(document, operation_name)
+    if definition is None:
+        return GraphQLError("`operationName` must name an operation of the document.")
+    if (definition.operation is OperationType.SUBSCRIPTION) is not is_live:
+        return GraphQLError(_OTHER_DOOR[is_live])
+    return definition
 
 
 def _refused(errors: list[GraphQLError]) -> ExecutionResult:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 import structlog
-from graphql import ExecutionResult
+from graphql import ExecutionResult, OperationType
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -117,6 +117,12 @@ async def _result(request: Request, principal: Principal, asked: GraphQLRequest)
 
 def _persisted(asked: GraphQLRequest) -> Runnable:
     operation = operations_by_document_id().get(asked.document_id or "")
+    if operation is not None and operation.definition.operation is OperationType.SUBSCRIPTION:
+        raise Refusal(
+            HTTPStatus.BAD_REQUEST,
+            "BAD_REQUEST",
+            "Subscriptions go over the WebSocket of this address (graphql-transport-ws).",
+        )
     if operation is None:
         raise Refusal(
             HTTPStatus.NOT_FOUND,

@@ -70,7 +70,7 @@ def is_request_error(result: ExecutionResult) -> bool:
 
 def result_response(result: ExecutionResult, media_type: str) -> Response:
     """Return the answer to a well-formed request."""
-    errors = [_formatted(error) for error in result.errors or ()]
+    errors = [formatted(error) for error in result.errors or ()]
     if is_request_error(result):
         # `data` must not be there: the specification tells "not run" from "ran into null" by it.
         status = HTTPStatus.OK if media_type == JSON else HTTPStatus.BAD_REQUEST
@@ -79,16 +79,16 @@ def result_response(result: ExecutionResult, media_type: str) -> Response:
     return _response(HTTPStatus.OK, content, media_type)
 
 
-def _formatted(error: GraphQLError) -> GraphQLFormattedError:
+def formatted(error: GraphQLError) -> GraphQLFormattedError:
     """Return the error with its field as clients of GraphQL write it: the domain says agent_id."""
-    formatted = error.formatted
-    extensions = formatted.get("extensions") or {}
+    plain = error.formatted
+    extensions = plain.get("extensions") or {}
     field = extensions.get("field")
     if not isinstance(field, str) or "_" not in field:
-        return formatted
+        return plain
     name = to_camel_case(field)
-    message = formatted["message"].replace(f"`{field}`", f"`{name}`")
-    return {**formatted, "message": message, "extensions": {**extensions, "field": name}}
+    message = plain["message"].replace(f"`{field}`", f"`{name}`")
+    return {**plain, "message": message, "extensions": {**extensions, "field": name}}
 
 
 def refusal_response(refusal: Refusal, media_type: str = JSON) -> Response:

@@ -84,6 +84,11 @@ def field_facts(field: GraphQLField) -> tuple[Permission | None, EgressClass | N
     return permission, egress
 
 
+def permissions_of(document: DocumentNode) -> frozenset[Permission]:
+    """Return everything that a caller must be allowed to run all of a document."""
+    return frozenset(field.permission for field in _selected_fields(document) if field.permission)
+
+
 def operation_of(name: str, audience: str, text: str) -> Operation:
     """Return the operation in this text; raise OperationError when it breaks a rule."""
     document = parse(text)
@@ -104,6 +109,8 @@ def operation_of(name: str, audience: str, text: str) -> Operation:
         fields=tuple(_selected_fields(document)),
     )
     if audience == "mcp":
+        if operation.definition.operation is OperationType.SUBSCRIPTION:
+            raise OperationError(f"{name}: a tool answers once; it cannot be a subscription.")
         _refuse_what_must_not_pass(operation)
     return operation
 

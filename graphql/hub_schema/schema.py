@@ -10,6 +10,7 @@ from hub_schema.detection_triage import DetectionMutation
 from hub_schema.detections import DetectionQuery
 from hub_schema.enums import HouseNames
 from hub_schema.fleet import FleetQuery
+from hub_schema.live import Subscription
 from hub_schema.overview import OverviewQuery
 from hub_schema.sla import SlaQuery
 from hub_schema.sla_management import SlaMutation
@@ -40,5 +41,8 @@ Mutation = merge_types(
 )
 
 schema = strawberry.Schema(
-    query=Query, mutation=Mutation, config=StrawberryConfig(name_converter=HouseNames())
+    query=Query,
+    mutation=Mutation,
+    subscription=Subscription,
+    config=StrawberryConfig(name_converter=HouseNames()),
 )

@@ -4,23 +4,15 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from hub.agent.figures import FigureReader, Figures
 from hub.agent.packages import Package, read_packages
 from hub.agent.system import System, read_listening, read_system
+from hub.agent.version import agent_version
 from hub.clock import utc_now
 
 INVENTORY_SECONDS = 6 * 3600
-
-
-def agent_version() -> str:
-    """Return the version of the installed program."""
-    try:
-        return version("monsys-hub")
-    except PackageNotFoundError:  # run from a folder that was never installed
-        return "0"
 
 
 @dataclass

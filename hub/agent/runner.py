@@ -1,59 +1,221 @@
-"""The agent's life: report, wait, report again, until it is told to stop."""
+"""The agent's life: look, report, wait, until it is told to stop."""
 
+import fcntl
+import os
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Protocol
 
 import structlog
 
-from hub.agent.client import AgentError, Answer, HubClient
-from hub.agent.report import Reporter, encode
+from hub.agent.client import INGEST_PATH, AgentError, Answer, HubClient
+from hub.agent.delivery import Delivery, Outcome
+from hub.agent.files import make_state_folder
+from hub.agent.identity import IDENTITY_FILE, Identity, read_identity
+from hub.agent.load import Event, encoded
+from hub.agent.report import Reporter
+from hub.agent.sequence import Sequence
+from hub.agent.spool import Kind, Spool
+from hub.agent.status import Status
 
-CREDENTIAL_PREFIX = "mak_"
+TURN_SECONDS = 5.0  # what is watched is looked at this often
+SEQUENCE_FILE = "sequence"
+SPOOL_FOLDER = "spool"
+LOCK_FILE = "lock"
 _WARM_UP_SECONDS = 1.0
-_ONCE_SECONDS = 20.0
-# The same inventory would be refused again, and every report with it.
-_REFUSED_FOR_GOOD = frozenset({413, 422})
 _log = structlog.get_logger(__name__)
 
 
-def read_credential(path: Path) -> str:
-    """Return the credential in this file; raise AgentError when there is none to read."""
-    try:
-        credential = path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise AgentError(
-            f"Cannot read the credential file {path}. Make one with `monsys agent token NAME`."
-        ) from error
-    if not credential.startswith(CREDENTIAL_PREFIX) or not credential.isascii():
-        raise AgentError(
-            f"The file {path} holds no agent credential; it starts with `{CREDENTIAL_PREFIX}`."
-        )
-    return credential
+class Reports(Protocol):
+    """Makes reports."""
+
+    def report(self) -> dict[str, Any]:
+        """Return the next report."""
+        ...
+
+    def forget_inventory(self) -> None:
+        """Send the inventory again with the next report."""
+        ...
 
 
-def report_once(client: HubClient) -> Answer:
+class Events(Protocol):
+    """Sees what happens on the host."""
+
+    def poll(self) -> list[Event]:
+        """Return what is new; again and again, until it is taken."""
+        ...
+
+    def taken(self) -> None:
+        """Forget what the last poll returned: it is safe elsewhere."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is held open."""
+        ...
+
+
+class Agent:
+    """One agent. It does its work in turns, so that a clock of any kind can drive it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        client: HubClient,
+        *,
+        interval_seconds: float,
+        reports: Reports,
+        events: Events | None = None,
+        spool: Spool | None = None,
+        now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.spool = spool or Spool(folder / SPOOL_FOLDER, now=now)
+        self.status = Status(started_at=now())
+        self._folder = folder
+        self._interval = interval_seconds
+        self._reports = reports
+        self._events = events
+        self._now = now
+        self._monotonic = monotonic
+        self._due_at = monotonic()
+        self._delivery = Delivery(self._poster(client), self.spool, monotonic=monotonic)
+
+    @property
+    def answer(self) -> Answer | None:
+        """What the hub said last."""
+        return self._delivery.answer
+
+    def use(self, client: HubClient) -> None:
+        """Go on with another key or another hub: this machine was enrolled again."""
+        self._delivery.post = self._poster(client)
+        self._delivery.try_again()
+        self._reports.forget_inventory()
+
+    def turn(self) -> float:
+        """Do what is due; return after how many seconds the next turn is."""
+        unbuffered = self._take_events()
+        is_due = self._monotonic() >= self._due_at
+        # Events do not wait for the interval: who acts on them wants them within seconds.
+        is_urgent = bool(unbuffered or self.spool.oldest(Kind.EVENTS))
+        if is_due or (is_urgent and not self._delivery.is_resting):
+            self._report(unbuffered)
+            self._due_at = self._monotonic() + self._interval
+        if not self._delivery.is_resting:
+            self._delivery.catch_up()
+        self._save_status()
+        return min(TURN_SECONDS, max(0.0, self._due_at - self._monotonic()))
+
+    def _take_events(self) -> list[Event]:
+        """Move what was seen to the disk; return it when the disk has no room for it."""
+        seen = self._events.poll() if self._events else []
+        if not seen or self._events is None:
+            return []
+        if self.spool.add(Kind.EVENTS, encoded(seen)):
+            self._events.taken()
+            return []
+        return seen
+
+    def _report(self, unbuffered: list[Event]) -> None:
+        outcome = self._delivery.deliver(self._reports.report(), unbuffered)
+        if outcome is Outcome.KEPT:
+            self._reports.forget_inventory()  # which is not kept: the next report brings it
+        elif unbuffered and self._events and outcome is not Outcome.REFUSED:
+            # Taken; or refused by the hub, when the disk has no room to single out which.
+            self._events.taken()
+
+    def _poster(self, client: HubClient) -> Callable[[bytes], Answer]:
+        def post(body: bytes) -> Answer:
+            answer = client.post(INGEST_PATH, body)
+            self.status.note(answer, at=self._now())
+            return answer
+
+        return post
+
+    def _save_status(self) -> None:
+        self.status.buffered = self.spool.buffered()
+        self.status.set_aside_events = self._delivery.set_aside
+        self.status.save(self._folder, at=self._now())
+
+
+def client_of(folder: Path, identity: Identity) -> HubClient:
+    """Return a client that signs as this machine."""
+    return HubClient(
+        identity.url,
+        identity.key,
+        Sequence(folder / SEQUENCE_FILE),
+        allow_plain_http=identity.allows_plain_http,
+    )
+
+
+def agent_of(
+    folder: Path, identity: Identity, *, interval: float | None, events: Events | None
+) -> Agent:
+    """Return the agent of this machine."""
+    return Agent(
+        folder,
+        client_of(folder, identity),
+        interval_seconds=interval or identity.interval_seconds,
+        reports=Reporter(),
+        events=events,
+    )
+
+
+def run(
+    folder: Path,
+    *,
+    stop: threading.Event,
+    interval: float | None = None,
+    events_of: Callable[[], Events] | None = None,
+) -> None:
+    """Report until `stop` is set. The watchers are made once no other agent has the folder."""
+    with only_agent(folder):
+        identity = read_identity(folder)
+        enrolled_at = _enrolled_at(folder)
+        events = events_of() if events_of else None
+        agent = agent_of(folder, identity, interval=interval, events=events)
+        _log.info("agent_started", server=identity.name, hub=identity.url)
+        pause = _WARM_UP_SECONDS
+        while not stop.wait(pause):
+            pause = agent.turn()
+            if _enrolled_at(folder) != enrolled_at:
+                enrolled_at = _enrolled_at(folder)
+                agent.use(client_of(folder, read_identity(folder)))
+                _log.info("agent_enrolled_again")
+        if events is not None:
+            events.close()
+
+
+def report_once(folder: Path) -> Answer:
     """Send one report, with the inventory. Takes a second: rates need two readings."""
-    reporter = Reporter()
-    time.sleep(_WARM_UP_SECONDS)
-    return client.deliver(encode(reporter.report()), stop=threading.Event(), seconds=_ONCE_SECONDS)
+    with only_agent(folder):
+        agent = agent_of(folder, read_identity(folder), interval=None, events=None)
+        time.sleep(_WARM_UP_SECONDS)
+        agent.turn()
+    return agent.answer or Answer(status=0, message="Nothing was sent.")
 
 
-def run(client: HubClient, *, interval_seconds: float, stop: threading.Event) -> None:
-    """Report every interval until `stop` is set.
+@contextmanager
+def only_agent(folder: Path) -> Iterator[None]:
+    """Hold the state folder: two agents would use up each other's numbers."""
+    make_state_folder(folder)
+    descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise AgentError(
+            "An agent runs with this state folder already. Stop it first (`systemctl stop"
+            " monsys-agent`), or name another with --state-dir."
+        ) from error
+    finally:
+        os.close(descriptor)
 
-    A report that does not arrive in its interval is dropped: the next one says more.
-    """
-    reporter = Reporter()
-    stop.wait(_WARM_UP_SECONDS)
-    while not stop.is_set():
-        started = time.monotonic()
-        body = encode(reporter.report())
-        answer = client.deliver(body, stop=stop, seconds=interval_seconds)
-        if answer.is_accepted:
-            _log.debug("reported", bytes=len(body))
-        elif not stop.is_set():
-            if answer.status not in _REFUSED_FOR_GOOD:
-                reporter.forget_inventory()
-            _log.warning("report_failed", status=answer.status, reason=answer.message)
-        stop.wait(max(0.0, interval_seconds - (time.monotonic() - started)))
+
+def _enrolled_at(folder: Path) -> int:
+    try:
+        return (folder / IDENTITY_FILE).stat().st_mtime_ns
+    except OSError:
+        return 0

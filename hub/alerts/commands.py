@@ -32,6 +32,7 @@ class NewAlert:
     title: str
     description: str = ""
     agent_id: UUID | None = None
+    rule_id: UUID | None = None
     source: str = "hub"
     opened_at: datetime | None = None
     resolved_at: datetime | None = None
@@ -123,6 +124,7 @@ def _row(tenant_id: UUID, alert: NewAlert) -> dict[str, Any]:
         "tenant_id": tenant_id,
         "id": uuid4(),
         "agent_id": alert.agent_id,
+        "rule_id": alert.rule_id,
         "fingerprint": alert.fingerprint,
         "source": alert.source,
         "category": alert.category,

@@ -69,6 +69,7 @@ class Alert(SQLModel, table=True):
     tenant_id: UUID = tenant_key()
     id: UUID = uuid_key()
     agent_id: UUID | None = None
+    rule_id: UUID | None = None  # the rule that opened it; kept when the rule is gone
     fingerprint: str = Field(max_length=200)  # what makes two reports the same alert
     source: str = Field(default="hub", max_length=64)  # hub, alertmanager…
     category: AlertCategory = Field(sa_type=enum_by_value(AlertCategory))

@@ -117,6 +117,17 @@ async def alerts_page(
     return Page.of(alerts, first=first, total=rows[0][-1] if rows else 0)
 
 
+async def alert_by_id(session: AsyncSession, alert_id: UUID) -> AlertRow | None:
+    """Return one alert, open or resolved; None when the tenant has none of this id."""
+    rows = await session.execute(
+        select(*_COLUMNS)
+        .outerjoin(Agent, col(Agent.id) == col(Alert.agent_id))
+        .where(col(Alert.id) == alert_id)
+    )
+    row = rows.one_or_none()
+    return AlertRow._make(row) if row is not None else None
+
+
 async def open_alerts_by_agent(
     session: AsyncSession, agent_ids: Collection[UUID]
 ) -> dict[UUID, list[AlertRow]]:

@@ -26,6 +26,7 @@ class EventType(StrEnum):
     DETECTION_ACKNOWLEDGED = "detection_acknowledged"
     DETECTION_REOPENED = "detection_reopened"
     DETECTION_RESOLVED = "detection_resolved"
+    DETECTION_RULE_CHANGED = "detection_rule_changed"
     EMAIL_CONFIRMED = "email_confirmed"
     EMERGENCY_ACTION_RUN = "emergency_action_run"
     ENROLMENT_TOKEN_MADE = "enrolment_token_made"  # noqa: S105

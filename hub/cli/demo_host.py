@@ -1,4 +1,4 @@
-"""This very machine as a host of the demo: enrolled, with a credential of its own, reporting."""
+"""This very machine as a host of the demo: enrolled, with a key of its own, reporting."""
 
 import asyncio
 import re
@@ -8,18 +8,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from hub.agent.client import HubClient
-from hub.agent.runner import read_credential, run
-from hub.cli.agent import write_credential
-from hub.cli.enrolment import enrol_host
+from hub.agent.client import AgentError
+from hub.agent.enrol import enrol
+from hub.agent.identity import Identity, read_identity, write_identity
+from hub.agent.runner import run
+from hub.cli.enrolment import token_for
 from hub.database import Database
-from hub.fleet.commands import agent_key_digest
-from hub.fleet.models import AgentCredential
+from hub.fleet.agent_keys import is_trusted
+from hub.fleet.signatures import public_key_digest
 from seed.people import NORTHWIND_ID
 
 _INTERVAL_SECONDS = 15
 _PATIENCE_SECONDS = 2
-_CREDENTIAL_FILE = "agent.key"
+_STATE_FOLDER = "agent"
 _TAGS = ("env:demo", "role:this-machine")
 
 
@@ -29,45 +30,45 @@ def this_host_name() -> str:
     return name or "this-machine"
 
 
-async def credential_of_this_host(database: Database, data_dir: Path) -> str:
-    """Return the credential of this machine; enrol it when it has none that the database knows."""
-    path = _credential_path(data_dir)
-    stored = _stored_credential(path)
-    if stored is not None and await _is_known(database, stored):
-        return stored
-    credential = await enrol_host(
-        database, tenant_id=NORTHWIND_ID, name=this_host_name(), tags=_TAGS
-    )
-    write_credential(path, credential)
-    return credential
+async def enrol_this_host(database: Database, url: str, data_dir: Path) -> Path:
+    """Enrol this machine, unless it has a key that the hub trusts; return the agent's folder."""
+    folder = _state_folder(data_dir)
+    identity = await _trusted_identity(database, folder)
+    if identity is None:
+        name = this_host_name()
+        token = await token_for(database, tenant_id=NORTHWIND_ID, name=name, tags=_TAGS)
+        await asyncio.to_thread(enrol, folder, url, token, allow_plain_http=True)
+    elif identity.url != url:  # another port than the last time
+        await asyncio.to_thread(write_identity, folder, identity.at(url))
+    return folder
 
 
-async def _is_known(database: Database, credential: str) -> bool:
-    digest = agent_key_digest(credential)
-    async with database.transaction(presented=digest) as session:
-        return await session.get(AgentCredential, digest) is not None
+def _state_folder(data_dir: Path) -> Path:
+    return data_dir.expanduser() / _STATE_FOLDER
 
 
-def _credential_path(data_dir: Path) -> Path:
-    return data_dir.expanduser() / _CREDENTIAL_FILE
-
-
-def _stored_credential(path: Path) -> str | None:
-    return read_credential(path) if path.exists() else None
+async def _trusted_identity(database: Database, folder: Path) -> Identity | None:
+    try:
+        identity = read_identity(folder)
+    except AgentError:
+        return None
+    digest = public_key_digest(identity.key.verify_key.encode())
+    async with database.transaction(tenant_id=NORTHWIND_ID) as session:
+        return identity if await is_trusted(session, digest=digest) else None
 
 
 @asynccontextmanager
-async def reporting(url: str, credential: str) -> AsyncIterator[None]:
+async def reporting(folder: Path) -> AsyncIterator[None]:
     """Report through the hub's own ingest endpoint for as long as the block runs.
 
-    In a thread, not in a process: a demo that is killed leaves no agent behind.
+    In a thread, not in a process: a demo that is killed leaves no agent behind. It watches nothing:
+    the demo's story is not to be mixed with what happens on the machine.
     """
     stop = threading.Event()
-    client = HubClient(url, credential, allow_plain_http=True)
     thread = threading.Thread(
         target=run,
-        args=(client,),
-        kwargs={"interval_seconds": _INTERVAL_SECONDS, "stop": stop},
+        args=(folder,),
+        kwargs={"interval": _INTERVAL_SECONDS, "stop": stop},
         name="agent",
         daemon=True,
     )

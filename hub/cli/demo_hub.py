@@ -12,7 +12,7 @@ from typing import Self, override
 
 import uvicorn
 
-from hub.cli.demo_host import credential_of_this_host, reporting, this_host_name
+from hub.cli.demo_host import enrol_this_host, reporting, this_host_name
 from hub.cli.demo_sign_in import DemoSignIn
 from hub.cli.demo_steps import Steps
 from hub.cli.failures import CommandError
@@ -67,14 +67,14 @@ class DemoHub:
         database = Database(self.urls.hub, pool_size=self.settings.database_pool_size)
         sign_in = DemoSignIn.of(self.settings)
         await self._seed(database, sign_in, steps)
-        credential = await credential_of_this_host(database, self.settings.data_dir)
         with steps.step("Hub"):
             server = _Server(hub_config(self.settings, database))
             serving = asyncio.create_task(server.serve(sockets=[listener]), name="hub")
             asked_to_stop = _on_signals(server)
             await self._until_ready(server, serving)
         living = asyncio.create_task(LivingFleet(database).run(), name="living-fleet")
-        async with reporting(self._local_url, credential):
+        folder = await enrol_this_host(database, self._local_url, self.settings.data_dir)
+        async with reporting(folder):
             if ready_file is not None:
                 sign_in.write(ready_file)
             _tell_how_to_use(sign_in)

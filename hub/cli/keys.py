@@ -41,8 +41,14 @@ def list_keys(data_dir: DataDir = None) -> None:
 def rotate(data_dir: DataDir = None) -> None:
     """Make a new key; what the old one sealed and signed is honoured while they overlap.
 
-    Nobody is signed out. A key kept in the data folder is replaced at once, and running hubs notice
-    by themselves. A configured key is yours to replace: this prints the new one and what to set.
+    Nobody is signed out. A key kept in the data folder is replaced at once; running hubs notice
+    within a minute and need no restart. A configured key (MONSYS_SECRET_KEY) is yours to replace:
+    this prints the new one and what to set. Settings are read at the start, so that takes two
+    rolling restarts, in this order, and no replica ever meets a key it does not know.
+
+    It is the one key the hub has: cookies, forms, mailed links and the introspection credential are
+    signed with it, second factors and sign-ups are sealed with it. Tokens of apps are random and
+    stored as digests, and agents hold keys of their own: neither depends on it.
     """
     settings = settings_from(data_dir=data_dir)
     if settings.secret_key is not None:
@@ -92,6 +98,12 @@ def _print_resealed(done: Resealed) -> None:
     answers.print(
         f"Sealed secrets: {done.moved} moved to it, {done.current} there already.", markup=False
     )
+    if done.former_codes:
+        answers.print(
+            f"{done.former_codes} people hold recovery codes that end with the key they were made"
+            " under. Ask them to renew theirs under Security; codes made from now on last.",
+            markup=False,
+        )
     if done.unreadable:
         answers.print(
             f"{done.unreadable} do not open with any key that is honoured. Name the key they were"

@@ -16,6 +16,7 @@ from hub.provision import database_urls
 from hub.settings import Settings
 
 GRACEFUL_SECONDS = 3
+MAX_SOCKET_MESSAGE_BYTES = 65_536  # a subscription's document; only the hub sends more
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
@@ -68,4 +69,7 @@ def hub_config(settings: Settings, database: Database) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
         lifespan="on",
+        ws="websockets-sansio",
+        ws_max_size=MAX_SOCKET_MESSAGE_BYTES,
+        ws_per_message_deflate=False,  # compressing what others wrote beside secrets leaks them
     )

@@ -16,10 +16,9 @@ from hub.database import Database
 from hub.principal import Role
 from hub.secret_box import SecretBox
 from hub.tenancy.commands import create_tenant, create_user, normal_email
-from hub.tenancy.passwords import MAX_PASSWORD_CHARACTERS, hash_password
+from hub.tenancy.password_policy import blocking_weakness_of
+from hub.tenancy.passwords import hash_password
 from hub.tenancy.totp import seal_totp_secret
-
-MIN_PASSWORD_CHARACTERS = 12
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, rich_markup_mode="markdown", help="People."
@@ -58,6 +57,9 @@ def add(
 ) -> None:
     """Make an account, and its tenant if that does not exist yet.
 
+    The password must withstand guessing, as at sign-up: its strength is estimated, and passwords
+    that attackers try first are refused. It is asked for, or read with --password-stdin.
+
     In a new tenant the Claude connector is off; its owner switches it on when connecting Claude.
     """
     address = normal_email(email)
@@ -66,7 +68,9 @@ def add(
         email=address,
         name=name,
         role=role,
-        password_hash=hash_password(_read_password(from_stdin=password_stdin)),
+        password_hash=hash_password(
+            _read_password(from_stdin=password_stdin, known=(address, name, tenant))
+        ),
         totp_secret_sealed=_sealed(secret, data_dir) if secret else None,
     )
 
@@ -103,11 +107,11 @@ def _sealed(secret: str, data_dir: DataDir) -> bytes:
     return seal_totp_secret(SecretBox.load(settings_from(data_dir=data_dir)), secret)
 
 
-def _read_password(*, from_stdin: bool) -> str:
+def _read_password(*, from_stdin: bool, known: tuple[str, ...]) -> str:
     if from_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     else:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-    if not MIN_PASSWORD_CHARACTERS <= len(password) <= MAX_PASSWORD_CHARACTERS:
-        raise CommandError(f"A password needs at least {MIN_PASSWORD_CHARACTERS} characters.")
+    if weakness := blocking_weakness_of(password, known=known):
+        raise CommandError(weakness)
     return str(password)

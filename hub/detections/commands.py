@@ -49,6 +49,7 @@ class NewEvent:
     source_address: str | None = None
     target_user: str | None = None
     raw: str | None = None
+    id: UUID | None = None  # for events that may be stored again; else a new one
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +97,23 @@ async def record_detections(
         next_numbers[year] += 1
     named = list(zip(detections, recorded, strict=True))
     rows = [_row(tenant_id, detection, name) for detection, name in named]
-    events = [
-        _event_row(tenant_id, name.id, event)
-        for detection, name in named
-        for event in detection.events
-    ]
     if rows:
         await session.execute(insert(Detection), rows)
-    if events:
-        await session.execute(insert(DetectionEvent), events)
+    await add_events(
+        session,
+        tenant_id=tenant_id,
+        events=[(name.id, event) for detection, name in named for event in detection.events],
+    )
     return recorded
+
+
+async def add_events(
+    session: AsyncSession, *, tenant_id: UUID, events: Sequence[tuple[UUID, NewEvent]]
+) -> None:
+    """Store events, each with the id of the detection that it is part of."""
+    rows = [_event_row(tenant_id, detection_id, event) for detection_id, event in events]
+    if rows:
+        await session.execute(insert(DetectionEvent), rows)
 
 
 async def record_detection(
@@ -158,7 +166,7 @@ def _row(tenant_id: UUID, detection: NewDetection, name: RecordedDetection) -> d
 def _event_row(tenant_id: UUID, detection_id: UUID, event: NewEvent) -> dict[str, Any]:
     return {
         "tenant_id": tenant_id,
-        "id": uuid4(),
+        "id": event.id or uuid4(),
         "detection_id": detection_id,
         "at": event.at,
         "summary": event.summary,

@@ -1,7 +1,7 @@
 """Writes of the fleet: what agents report, one at a time or many at once."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import batched
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
-from hub.clock import utc_now
+from hub.clock import hour_of, utc_now
 from hub.errors import InvalidInput
 from hub.fleet.array_rows import array_rows
 from hub.fleet.enrollment import (
@@ -24,8 +24,10 @@ from hub.fleet.enrollment import (
     issue_agent_credential,
 )
 from hub.fleet.inventory import replace_inventory
+from hub.fleet.metric_models import LateMetricHour
 from hub.fleet.models import Agent, AgentLatest, MetricSample
-from hub.fleet.reports import AgentReport, Figures, Sample
+from hub.fleet.partitions import ensure_metric_partitions
+from hub.fleet.reports import AgentReport, Figures, Sample, details_of, sample_of
 
 __all__ = [
     "MAX_REPORT_AGE",
@@ -35,6 +37,7 @@ __all__ = [
     "ensure_metric_partitions",
     "insert_metric_samples",
     "issue_agent_credential",
+    "mark_late_hour",
     "record_report",
     "replace_inventory",
     "touch_agents",
@@ -68,9 +71,10 @@ async def record_report(
         raise InvalidInput(
             f"`at` is more than {MAX_REPORT_AGE.days} days ago; check the host's clock.", field="at"
         )
-    at = min(report.figures.at, now)
-    sample = _sample(agent_id, at, report.figures)
+    sample = sample_of(agent_id, report.figures, not_after=now)
     await insert_metric_samples(session, tenant_id=tenant_id, samples=[sample])
+    if sample.at < hour_of(now):
+        await mark_late_hour(session, tenant_id=tenant_id, agent_id=agent_id, at=sample.at)
     newest = await upsert_latest(
         session, tenant_id=tenant_id, figures={agent_id: report.figures}, not_after=now
     )
@@ -127,6 +131,16 @@ async def insert_metric_samples(
         await session.execute(rows.on_conflict_do_nothing())
 
 
+async def mark_late_hour(
+    session: AsyncSession, *, tenant_id: UUID, agent_id: UUID, at: datetime
+) -> None:
+    """Note that an hour which is over has one sample more: it is to be added up anew."""
+    hour = postgresql.insert(LateMetricHour).values(
+        tenant_id=tenant_id, agent_id=agent_id, at=hour_of(at)
+    )
+    await session.execute(hour.on_conflict_do_nothing())
+
+
 async def touch_agents(
     session: AsyncSession, *, tenant_id: UUID, agent_ids: Collection[UUID], at: datetime
 ) -> None:
@@ -142,40 +156,9 @@ async def touch_agents(
     )
 
 
-async def ensure_metric_partitions(
-    session: AsyncSession, *, first_day: date, last_day: date
-) -> int:
-    """Make the weeks' partitions that are missing between two days; return how many it made."""
-    made = await session.scalar(select(func.monsys_make_metric_partitions(first_day, last_day)))
-    return int(made or 0)
-
-
-def _sample(agent_id: UUID, at: datetime, figures: Figures) -> Sample:
-    return Sample(
-        agent_id,
-        at,
-        cpu_percent=figures.cpu_percent,
-        memory_percent=figures.memory_percent,
-        disk_percent=figures.disk_percent,
-        load1=figures.load1,
-        rx_mbps=figures.rx_mbps,
-        tx_mbps=figures.tx_mbps,
-    )
-
-
 def _latest_row(
     tenant_id: UUID, agent_id: UUID, figures: Figures, not_after: datetime | None
 ) -> dict[str, Any]:
-    disks = [
-        {
-            "mount": disk.mount,
-            "device": disk.device,
-            "used_percent": disk.used_percent,
-            "used_bytes": disk.used_bytes,
-            "total_bytes": disk.total_bytes,
-        }
-        for disk in figures.disks
-    ]
     return {
         "tenant_id": tenant_id,
         "agent_id": agent_id,
@@ -188,5 +171,5 @@ def _latest_row(
         "load15": figures.load15,
         "rx_mbps": figures.rx_mbps,
         "tx_mbps": figures.tx_mbps,
-        "details": {"disks": disks},
+        "details": details_of(figures),
     }

@@ -1,24 +1,24 @@
 """How a host becomes known: its name, the plan's limit, and the key it reports with."""
 
 import hashlib
-import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from secrets import token_urlsafe
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, case, func, insert, select
+from sqlalchemy import ColumnElement, case, func, insert, null, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from hub.clock import utc_now
-from hub.errors import Conflict, InvalidInput
+from hub.errors import Conflict
+from hub.fleet.agent_names import check_agent_name
 from hub.fleet.models import Agent, AgentCredential
 from hub.fleet.reports import HostIdentity, NewAgent
 from hub.tenancy.models import Tenant
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,252}")
 _KEY_PREFIX = "mak_"  # lets secret scanners recognise a leaked key
 _TEXT_COLUMNS = (
     "os_id",
@@ -42,7 +42,7 @@ async def enroll_agents(
     wanted = {check_agent_name(agent.name): agent for agent in agents}
     if not wanted:
         return {}
-    await _check_server_limit(session, names=list(wanted))
+    await check_places(session, await lock_plan(session), names=list(wanted))
     statement = postgresql.insert(Agent)
     upsert = statement.on_conflict_do_update(
         index_elements=["tenant_id", "name"], set_=_told(statement.excluded)
@@ -82,32 +82,38 @@ def agent_key_digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def check_agent_name(name: str) -> str:
-    """Return the name, or say what a name may hold."""
-    if not _NAME.fullmatch(name):
-        raise InvalidInput(
-            "`name` must be 1 to 253 letters, digits or . _ : @ - and start with a letter or digit,"
-            " as host names do.",
-            field="name",
-        )
-    return name
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the tenant's plan covers."""
+
+    name: str
+    server_limit: int
 
 
-async def _check_server_limit(session: AsyncSession, *, names: Sequence[str]) -> None:
-    # The row lock makes enrolments take turns, so two at once cannot both take the last place.
-    # FOR NO KEY UPDATE: rows that only refer to the tenant are written meanwhile.
-    tenant = (
+async def lock_plan(session: AsyncSession) -> Plan:
+    """Return the plan, and let the tenant's other enrolments wait until this one has ended.
+
+    So two at once cannot both take the last place, nor both find a name free. FOR NO KEY UPDATE:
+    rows that only refer to the tenant are written meanwhile.
+    """
+    row = (
         await session.execute(
             select(col(Tenant.plan), col(Tenant.server_limit)).with_for_update(key_share=True)
         )
     ).one()
+    return Plan(row.plan, row.server_limit)
+
+
+async def check_places(session: AsyncSession, plan: Plan, *, names: Sequence[str]) -> None:
+    """Refuse servers of these names when the plan has no place for those of them that are new."""
     known = func.count().filter(col(Agent.name).in_(names))
-    count = (await session.execute(select(func.count(), known).select_from(Agent))).one()
-    if len(names) > count[1] and count[0] + len(names) - count[1] > tenant.server_limit:
+    statement = select(func.count(), known).select_from(Agent)
+    count = (await session.execute(statement.where(col(Agent.retired_at).is_(None)))).one()
+    if len(names) > count[1] and count[0] + len(names) - count[1] > plan.server_limit:
         raise Conflict(
-            f"The {tenant.plan} plan covers {tenant.server_limit} servers, and {count[0]} are"
-            " enrolled. An owner of the tenant can raise the limit by changing the plan; hosts that"
-            " are enrolled already keep reporting.",
+            f"The {plan.name} plan covers {plan.server_limit} servers, and {count[0]} are"
+            " enrolled. An owner of the tenant can raise the limit by changing the plan, or retire"
+            " a server that is gone; hosts that are enrolled already keep reporting.",
             field="name",
         )
 
@@ -127,7 +133,7 @@ def _told(excluded: Any) -> dict[str, ColumnElement[Any]]:
     numbers = {
         name: func.coalesce(excluded[name], getattr(Agent, name)) for name in _NUMBER_COLUMNS
     }
-    return {**texts, **lists, **numbers}
+    return {**texts, **lists, **numbers, "retired_at": null()}
 
 
 def identity_columns(identity: HostIdentity) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import Text, Uuid, and_, delete, func, literal, select
+from sqlalchemy import Select, Text, Uuid, and_, delete, func, literal, select, update
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -12,6 +13,7 @@ from hub.fleet.array_rows import array_rows
 from hub.fleet.models import AgentPackage, PackageVersion
 from hub.fleet.reports import InstalledPackage
 
+AGENT = "agent"  # the source that speaks for the host itself
 _IDENTITY = InstalledPackage._fields
 
 
@@ -21,11 +23,13 @@ async def replace_inventory(
     tenant_id: UUID,
     agent_id: UUID,
     packages: Iterable[InstalledPackage],
+    source: str = AGENT,
 ) -> None:
-    """Set what is installed on the agent to exactly these packages.
+    """Set what this source says is installed on the agent to exactly these packages.
 
-    Three statements however long the list is. It is sorted, so that two agents that report the
-    same new packages at once wait for each other in one order and cannot deadlock.
+    What another source tells of stays: a bill of materials does not wipe out the host's own list.
+    A handful of statements however long the list is. It is sorted, so that two agents that report
+    the same new packages at once wait for each other in one order and cannot deadlock.
     """
     told = array_rows("told", dict.fromkeys(_IDENTITY, Text()), sorted(set(packages)))
     tenant, agent = literal(tenant_id, Uuid), literal(agent_id, Uuid)
@@ -37,14 +41,40 @@ async def replace_inventory(
     await session.execute(versions.on_conflict_do_nothing())
     same = and_(*(getattr(PackageVersion, name) == told.c[name] for name in _IDENTITY))
     installed = select(col(PackageVersion.id)).join(told, same)
-    gone = delete(AgentPackage).where(
-        col(AgentPackage.agent_id) == agent_id,
-        col(AgentPackage.package_version_id).not_in(installed),
-    )
-    await session.execute(gone, execution_options={"synchronize_session": False})
+    await _forget(session, agent_id=agent_id, source=source, installed=installed)
     links = postgresql.insert(AgentPackage).from_select(
-        ["tenant_id", "agent_id", "package_version_id"],
-        select(tenant, agent, col(PackageVersion.id)).join(told, same),
+        ["tenant_id", "agent_id", "package_version_id", "sources"],
+        select(tenant, agent, col(PackageVersion.id), literal([source], ARRAY(Text))).join(
+            told, same
+        ),
         include_defaults=False,
     )
-    await session.execute(links.on_conflict_do_nothing())
+    sources = col(AgentPackage.sources)
+    await session.execute(
+        links.on_conflict_do_update(
+            index_elements=["tenant_id", "agent_id", "package_version_id"],
+            set_={"sources": func.array_append(sources, literal(source, Text))},
+            where=sources.contains([source]).is_(False),
+        )
+    )
+
+
+async def _forget(
+    session: AsyncSession, *, agent_id: UUID, source: str, installed: Select[UUID]
+) -> None:
+    """Take back what the source no longer tells of; what nobody tells of is gone."""
+    sources = col(AgentPackage.sources)
+    no_longer = (
+        col(AgentPackage.agent_id) == agent_id,
+        sources.contains([source]),
+        col(AgentPackage.package_version_id).not_in(installed),
+    )
+    options = {"synchronize_session": False}
+    alone = func.cardinality(sources) == 1
+    await session.execute(delete(AgentPackage).where(*no_longer, alone), execution_options=options)
+    await session.execute(
+        update(AgentPackage)
+        .where(*no_longer)
+        .values(sources=func.array_remove(sources, literal(source, Text))),
+        execution_options=options,
+    )

@@ -3,7 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, Index, LargeBinary, PrimaryKeyConstraint, text
+from sqlalchemy import BigInteger, Boolean, Index, LargeBinary, PrimaryKeyConstraint, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
 from hub.clock import utc_now
@@ -46,6 +47,8 @@ class Agent(SQLModel, table=True):
     last_seen_at: datetime | None = instant(default=None)
     # SHA-256 of the machine's own id, salted with our name: it identifies, and tells nothing.
     machine_digest: str | None = Field(default=None, max_length=64)
+    # Retired: it may not report until it is enrolled again, and takes no place of the plan.
+    retired_at: datetime | None = instant(default=None)
     # False for a host that is only known from what other tools say about it.
     is_enrolled: bool = Field(
         default=True, sa_type=Boolean, sa_column_kwargs={"server_default": text("true")}
@@ -98,6 +101,8 @@ class AgentKey(SQLModel, table=True):
     )
     pinned_at: datetime = instant(default_factory=utc_now)
     revoked_at: datetime | None = instant(default=None)
+    # Of what the host last told of itself: a report that tells the same again is a plain one.
+    identity_digest: str | None = Field(default=None, max_length=32)
 
 
 class AgentCredential(SQLModel, table=True):
@@ -198,3 +203,10 @@ class AgentPackage(SQLModel, table=True):
     tenant_id: UUID = tenant_key()
     agent_id: UUID = Field(primary_key=True)
     package_version_id: UUID = Field(primary_key=True)
+    # Who told of it: `agent`, or a bill of materials. It is gone when nobody tells of it any more.
+    sources: list[str] = Field(
+        default_factory=lambda: ["agent"],
+        sa_type=ARRAY(Text),
+        nullable=False,
+        sa_column_kwargs={"server_default": text("'{agent}'")},
+    )

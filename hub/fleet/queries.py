@@ -109,6 +109,17 @@ async def agents_page(
     return counted_page(AgentRow, rows, first=first)
 
 
+async def agents_gone_silent(
+    session: AsyncSession, *, since: datetime, until: datetime
+) -> list[UUID]:
+    """Return the agents that were last heard of in this period, after `since` and up to `until`."""
+    last_seen_at = col(Agent.last_seen_at)
+    found = await session.scalars(
+        select(col(Agent.id)).where(last_seen_at > since, last_seen_at <= until)
+    )
+    return list(found)
+
+
 async def disks_by_agent(
     session: AsyncSession, agent_ids: Collection[UUID]
 ) -> dict[UUID, list[dict[str, Any]]]:

@@ -93,3 +93,33 @@ class InstalledPackage(NamedTuple):
     version: str
     source_name: str = ""
     source_version: str = ""
+
+
+def sample_of(agent_id: UUID, figures: Figures, *, not_after: datetime) -> Sample:
+    """Return the history's row; a clock that runs ahead must not write into the future."""
+    return Sample(
+        agent_id,
+        min(figures.at, not_after),
+        figures.cpu_percent,
+        figures.memory_percent,
+        figures.disk_percent,
+        figures.load1,
+        figures.rx_mbps,
+        figures.tx_mbps,
+    )
+
+
+def details_of(figures: Figures) -> dict[str, object]:
+    """Return what is kept of the latest figures beside the columns."""
+    return {
+        "disks": [
+            {
+                "mount": disk.mount,
+                "device": disk.device,
+                "used_percent": disk.used_percent,
+                "used_bytes": disk.used_bytes,
+                "total_bytes": disk.total_bytes,
+            }
+            for disk in figures.disks
+        ]
+    }

@@ -5,7 +5,6 @@ The key is named by the SHA-256 of its 32 bytes, so that the hub finds it withou
 """
 
 import base64
-import binascii
 import hashlib
 import re
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ KEY_HEADER = "X-Monsys-Key"
 SEQUENCE_HEADER = "X-Monsys-Sequence"
 TIMESTAMP_HEADER = "X-Monsys-Timestamp"
 SIGNATURE_HEADER = "X-Monsys-Signature"
+# Of the refusal of a sequence that is not new: the last one that was taken.
+LAST_SEQUENCE_HEADER = "X-Monsys-Last-Sequence"
 MAX_CLOCK_SKEW = timedelta(minutes=5)
 
 _FORM = "monsys-report-v1"
@@ -71,7 +72,7 @@ def read_seal(key: str, sequence: str, timestamp: str, signature: str) -> Seal:
         raise ValueError(TIMESTAMP_HEADER)
     try:
         decoded = base64.b64decode(signature, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error is one; so is what is not ASCII
         raise ValueError(SIGNATURE_HEADER) from error
     if len(decoded) != _SIGNATURE_BYTES:
         raise ValueError(SIGNATURE_HEADER)

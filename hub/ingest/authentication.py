@@ -1,38 +1,30 @@
-"""Which agent is reporting: the credential it shows, and how often it may."""
+"""Which host is asking, for the routes that FastAPI serves: the seal, and a transaction for it."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
-import structlog
-from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from limits import RateLimitItemPerMinute
-from limits.aio.strategies import FixedWindowRateLimiter
-from limits.storage import storage_from_string
-from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from fastapi import Depends, Header, Request, Security
+from fastapi.security import APIKeyHeader
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
-from hub.database import Database, enter
-from hub.errors import Forbidden, Throttled, Unauthenticated, Unavailable
-from hub.fleet.commands import agent_key_digest
-from hub.fleet.models import AgentCredential
+from hub.fleet.signatures import (
+    KEY_HEADER,
+    SEQUENCE_HEADER,
+    SIGNATURE_HEADER,
+    TIMESTAMP_HEADER,
+)
+from hub.ingest.away import or_unavailable
+from hub.ingest.intake import intake_of
+from hub.ingest.trusted_keys import accept_seal
 
-# A report every 15 seconds, and room for an agent that catches up or restarts.
-REPORTS_PER_MINUTE = 60
-_LIMIT = RateLimitItemPerMinute(REPORTS_PER_MINUTE)
-_MAX_KEY_CHARACTERS = 200
-_log = structlog.get_logger(__name__)
-
-_bearer = HTTPBearer(
+_signature = APIKeyHeader(
+    name=SIGNATURE_HEADER,
     auto_error=False,
-    scheme_name="AgentCredential",
-    description="The agent's own key, `mak_…`, as `monsys agent token` printed it.",
+    scheme_name="AgentSignature",
+    description="Ed25519 signature in base64 over these lines: `monsys-report-v1`, the method, the"
+    " path, the key, the sequence, the timestamp, and the SHA-256 of the body as it is sent.",
 )
 
 
@@ -45,81 +37,37 @@ class ReportingAgent:
     session: AsyncSession
 
 
-class ReportLimiter:
-    """Counts reports per credential; in memory, or in the storage that replicas share."""
-
-    def __init__(self, storage_url: str) -> None:
-        self._strategy = FixedWindowRateLimiter(storage_from_string(f"async+{storage_url}"))
-
-    async def count(self, digest: str) -> None:
-        """Count one report; raise Throttled when there were too many in this minute."""
-        if await self._strategy.hit(_LIMIT, "ingest", digest):
-            return
-        raise Throttled(
-            f"An agent may report {REPORTS_PER_MINUTE} times a minute; the interval is 15 seconds.",
-            retry_after_seconds=_LIMIT.get_expiry(),
-        )
+def seal_headers(
+    _signed: Annotated[str | None, Security(_signature)],
+    _key: Annotated[
+        str,
+        Header(alias=KEY_HEADER, description="SHA-256 of the host's public key, in hexadecimal."),
+    ] = "",
+    _sequence: Annotated[
+        str, Header(alias=SEQUENCE_HEADER, description="Larger than any before it of this key.")
+    ] = "",
+    _timestamp: Annotated[
+        str,
+        Header(alias=TIMESTAMP_HEADER, description="Seconds since 1970, within 5 minutes."),
+    ] = "",
+) -> None:
+    """Say in OpenAPI what a request is sealed with; the gate reads them itself."""
 
 
 async def reporting_agent(
-    request: Request,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    request: Request, _documented: Annotated[None, Depends(seal_headers)]
 ) -> AsyncIterator[ReportingAgent]:
-    """Yield the agent that shows this credential, inside a transaction of its tenant."""
-    key = credentials.credentials if credentials else ""
-    if not key or len(key) > _MAX_KEY_CHARACTERS:
-        raise Unauthenticated(
-            "Send the agent's credential as `Authorization: Bearer mak_…`;"
-            " `monsys agent token` makes one."
-        )
-    digest = agent_key_digest(key)
-    await _limiter_of(request).count(digest)
-    database: Database = request.app.state.database
-    async with _or_unavailable(), database.transaction(presented=digest) as session:
-        tenant_id, agent_id = await _known(session, digest=digest)
-        await enter(session, tenant_id=tenant_id)
-        yield ReportingAgent(tenant_id=tenant_id, agent_id=agent_id, session=session)
-
-
-def _limiter_of(request: Request) -> ReportLimiter:
-    """Return the application's limiter, made at the first report."""
-    state = request.app.state
-    if not hasattr(state, "report_limiter"):
-        state.report_limiter = ReportLimiter(state.settings.rate_limit_storage_url)
-    limiter: ReportLimiter = state.report_limiter
-    return limiter
-
-
-@asynccontextmanager
-async def _or_unavailable() -> AsyncIterator[None]:
-    """Turn a database that is away into a refusal that agents know how to wait out."""
-    try:
-        yield
-    except (OSError, PoolTimeoutError, DBAPIError) as error:
-        if isinstance(error, DBAPIError) and not (
-            error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
-        ):
-            raise
-        _log.warning("ingest_unavailable", error=type(error).__name__)
-        raise Unavailable("The database does not answer; nothing was stored.") from error
-
-
-async def _known(session: AsyncSession, *, digest: str) -> tuple[UUID, UUID]:
-    statement = select(
-        col(AgentCredential.tenant_id),
-        col(AgentCredential.agent_id),
-        col(AgentCredential.revoked_at),
-    ).where(col(AgentCredential.digest) == digest)
-    row = (await session.execute(statement)).one_or_none()
-    if row is None:
-        raise Unauthenticated(
-            "No agent has this credential; make a new one with `monsys agent token`."
-        )
-    if row.revoked_at is not None:
-        raise Forbidden("This credential was revoked; make a new one with `monsys agent token`.")
-    return row.tenant_id, row.agent_id
+    """Yield the agent that signed this request, inside a transaction of its tenant."""
+    intake = intake_of(request.app)
+    async with or_unavailable():
+        sealed = await intake.gate.admit(request.headers, path=request.url.path, read=request.body)
+        key = sealed.key
+        async with intake.database.transaction(tenant_id=key.tenant_id) as session:
+            agent_id = await accept_seal(session, sealed.seal)
+            yield ReportingAgent(tenant_id=key.tenant_id, agent_id=agent_id, session=session)
 
 
 # Function scope: the commit happens before the answer leaves, so an agent never holds an
 # "accepted" for a report that was not stored. FastAPI's default scope commits afterwards.
 type Agent = Annotated[ReportingAgent, Depends(reporting_agent, scope="function")]
+"""The host that signed the request."""

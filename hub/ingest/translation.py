@@ -1,5 +1,6 @@
 """From an agent's report to the hub's own terms."""
 
+from hub.detections.events import SecurityEvent
 from hub.fleet.reports import (
     AgentReport,
     Figures,
@@ -12,7 +13,7 @@ from hub.ingest import report as wire
 
 def agent_report(report: wire.Report) -> AgentReport:
     """Return the report as the fleet's commands take it."""
-    return AgentReport(figures=_figures(report), identity=_identity(report))
+    return AgentReport(figures=figures_of(report), identity=_identity(report))
 
 
 def installed_packages(report: wire.Report) -> list[InstalledPackage] | None:
@@ -31,7 +32,13 @@ def installed_packages(report: wire.Report) -> list[InstalledPackage] | None:
     ]
 
 
-def _figures(report: wire.Report) -> Figures:
+def security_events(report: wire.Report) -> list[SecurityEvent]:
+    """Return what happened on the host, as the rules read it."""
+    return [SecurityEvent(**dict(event)) for event in report.events]
+
+
+def figures_of(report: wire.Report) -> Figures:
+    """Return what was measured."""
     figures = report.figures
     return Figures(
         at=report.at,

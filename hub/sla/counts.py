@@ -30,12 +30,15 @@ async def record_counts(
     session: AsyncSession,
     *,
     tenant_id: UUID,
-    agent_id: UUID,
+    agent_id: UUID | None,
     target: str,
     counts: Sequence[Count],
     now: datetime,
 ) -> None:
-    """Store counts as shares of their five minutes; none at all is unknown, not up."""
+    """Store counts as shares of their five minutes; none at all is unknown, not up.
+
+    An agent sends those of its own host and of no other; None is a key of the whole tenant.
+    """
     target_id = await target_id_of(session, target)
     found = (
         await session.execute(
@@ -46,7 +49,7 @@ async def record_counts(
     ).one()
     if found.indicator is not SlaIndicator.CUSTOM:
         raise InvalidInput("`target` is observed by the hub; it takes no counts.", field="target")
-    if found.agent_id not in {None, agent_id}:
+    if agent_id is not None and found.agent_id not in {None, agent_id}:
         raise Forbidden("`target` is about another host; its own agent sends its counts.")
     if any(not now - _OLDEST < one.at <= now for one in counts):
         raise InvalidInput("`at` must be within the last 7 days.", field="at")

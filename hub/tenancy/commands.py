@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from hub.alerts.templates import DEFAULTS, install_templates
 from hub.audit.commands import append_events
 from hub.audit.events import AuditEvent, EventType
 from hub.clock import utc_now
@@ -44,11 +45,15 @@ async def create_tenant(
     server_limit: int = 5,
     claude_may_read: bool = False,
     claude_may_acknowledge: bool = False,
+    has_default_rules: bool = True,
     actor: str = SYSTEM_ACTOR,
     request_id: str | None = None,
     at: datetime | None = None,
 ) -> Tenant:
-    """Make a tenant and enter it. The connector is off unless said otherwise."""
+    """Make a tenant and enter it. The connector is off unless said otherwise.
+
+    It is warned of the usual troubles from its first host on, unless its rules are told elsewhere.
+    """
     if not _SLUG.fullmatch(slug):
         raise InvalidInput(
             "`slug` must be 1 to 63 of a to z, 0 to 9 and hyphens, and start and end with a letter"
@@ -74,6 +79,8 @@ async def create_tenant(
     )
     if made is None:
         raise Conflict("`slug` is taken by another tenant; choose another.", field="slug")
+    if has_default_rules:
+        await install_templates(session, tenant_id=tenant.id, keys=DEFAULTS, actor=actor, at=at)
     event = AuditEvent(
         event_type=EventType.TENANT_CREATED,
         actor=actor,

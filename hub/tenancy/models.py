@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary, Text, text
+from sqlalchemy import Boolean, CheckConstraint, Index, LargeBinary, Text, text
 from sqlmodel import Field, SQLModel
 
 from hub.clock import utc_now
@@ -31,6 +31,10 @@ class Tenant(SQLModel, table=True):
     stay_connected: bool = False
     # The longest that one connection lasts, counted from its consent.
     stay_connected_days: int = 30
+    # Whether hosts that only other tools speak of become known, and take a place of the plan.
+    accepts_unknown_hosts: bool = Field(
+        default=False, sa_type=Boolean, sa_column_kwargs={"server_default": text("false")}
+    )
     created_at: datetime = instant(default_factory=utc_now)
 
 
@@ -89,7 +93,7 @@ class WebSession(SQLModel, table=True):
 
 
 class RecoveryCode(SQLModel, table=True):
-    """A code for the day the authenticator is lost; good once, and kept as a keyed digest."""
+    """A code for the day the authenticator is lost; good once, and kept as a digest."""
 
     __tablename__ = "recovery_codes"
 
@@ -122,6 +126,23 @@ class AccountLink(SQLModel, table=True):
     created_at: datetime = instant(default_factory=utc_now)
     expires_at: datetime = instant()
     used_at: datetime | None = instant(default=None)
+
+
+class AttemptCount(SQLModel, table=True):
+    """How often something was tried lately; what, by whom and from where is only a digest.
+
+    In the database and not in a process's memory: guessing must not get faster with every replica,
+    nor start over with every restart.
+    """
+
+    __tablename__ = "attempt_counts"
+    __table_args__ = (
+        Index("ix_attempt_counts_expires_at", "expires_at"),  # serves the removal of old ones
+    )
+
+    digest: str = Field(primary_key=True, max_length=64)
+    count: int
+    expires_at: datetime = instant()
 
 
 class Invitation(SQLModel, table=True):

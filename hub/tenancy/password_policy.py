@@ -49,10 +49,11 @@ async def weakness_of(password: str, *, known: Iterable[str]) -> str | None:
 
     `known` is what anybody knows of the person: their address, their name, their organisation.
     """
-    return await asyncio.to_thread(_weakness, password, tuple(known))
+    return await asyncio.to_thread(blocking_weakness_of, password, known=tuple(known))
 
 
-def _weakness(password: str, known: tuple[str, ...]) -> str | None:
+def blocking_weakness_of(password: str, *, known: Iterable[str]) -> str | None:
+    """Return the same, on the caller's own time: for commands."""
     if len(password) < MIN_PASSWORD_CHARACTERS:
         return TOO_SHORT
     if len(password) > MAX_PASSWORD_CHARACTERS:

@@ -57,6 +57,15 @@ class StoredSession:
 
 
 @dataclass(frozen=True, slots=True)
+class EndedSession:
+    """A sign-in that is over: ended by somebody, or run out."""
+
+    user_id: UUID
+    tenant_id: UUID
+    is_revoked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """A person in one tenant: who they are and what they are there."""
 
@@ -135,6 +144,20 @@ async def session_by_digest(session: AsyncSession, *, digest: str) -> StoredSess
         )
     ).one_or_none()
     return StoredSession(*row) if row else None
+
+
+async def ended_session(session: AsyncSession, *, digest: str) -> EndedSession | None:
+    """Return whose cookie this is, whatever became of the sign-in. Needs `presented=digest`."""
+    row = (
+        await session.execute(
+            select(
+                col(WebSession.user_id),
+                col(WebSession.tenant_id),
+                col(WebSession.revoked_at).is_not(None),
+            ).where(col(WebSession.digest) == digest)
+        )
+    ).one_or_none()
+    return EndedSession(*row) if row else None
 
 
 async def member(session: AsyncSession, *, tenant_id: UUID, user_id: UUID) -> Member | None:

@@ -165,6 +165,7 @@ async def record_failed_sign_in(
     email: str,
     reason: str,
     request_id: str | None = None,
+    at: datetime | None = None,
 ) -> None:
     """Write down that somebody failed to sign in as this person."""
     await enter(session, tenant_id=tenant_id, user_id=user_id)
@@ -176,19 +177,22 @@ async def record_failed_sign_in(
         details={"reason": reason},
         request_id=request_id,
     )
-    await append_events(session, tenant_id=tenant_id, events=[event])
+    await append_events(session, tenant_id=tenant_id, events=[event], at=at)
 
 
 async def principal_of_session(
-    database: Database, *, token: str, idle: timedelta
+    database: Database, *, token: str, idle: timedelta, is_activity: bool = True
 ) -> Principal | None:
-    """Return who is signed in with this cookie; None when it is unknown, ended or expired."""
+    """Return who is signed in with this cookie; None when it is unknown, ended or expired.
+
+    What a person does keeps the sign-in from idling; a page that only stays open does not.
+    """
     digest, now = digest_of(token), utc_now()
     async with database.transaction(presented=digest) as session:
         found = await session_by_digest(session, digest=digest)
         if found is None or now >= min(found.expires_at, found.last_seen_at + idle):
             return None
-        if now - found.last_seen_at > _TOUCH_INTERVAL:
+        if is_activity and now - found.last_seen_at > _TOUCH_INTERVAL:
             await _touch(session, digest=digest, now=now)
         await enter(session, tenant_id=found.tenant_id, user_id=found.user_id)
         person = await member(session, tenant_id=found.tenant_id, user_id=found.user_id)

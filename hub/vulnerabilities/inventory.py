@@ -15,7 +15,7 @@ from sqlmodel import col
 
 from hub.clock import utc_now
 from hub.fleet.array_rows import array_rows
-from hub.fleet.inventory import replace_inventory
+from hub.fleet.inventory import AGENT, replace_inventory
 from hub.fleet.models import Agent, AgentPackage, PackageVersion
 from hub.fleet.reports import InstalledPackage
 from hub.vulnerabilities.fanout import Hosts, fan_out
@@ -194,6 +194,6 @@ async def _installed(session: AsyncSession, agent_id: UUID) -> list[InstalledPac
             (col(AgentPackage.tenant_id) == col(PackageVersion.tenant_id))
             & (col(AgentPackage.package_version_id) == col(PackageVersion.id)),
         )
-        .where(col(AgentPackage.agent_id) == agent_id)
+        .where(col(AgentPackage.agent_id) == agent_id, col(AgentPackage.sources).contains([AGENT]))
     )
     return [InstalledPackage(*row) for row in rows]

@@ -1,4 +1,4 @@
-"""Documentation that the hub serves itself: Markdown from this package, with its own addresses."""
+"""Documentation that the hub serves itself: Markdown, a file a language, with its own addresses."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -10,35 +10,44 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hub.settings import Settings
-from hub.web.rendering import page
+from hub.web.rendering import language_of, page
 
 # What passes to Claude: by tool, each field of its result and the kind of that field.
 type Egress = Mapping[str, Sequence[tuple[str, str]]]
+
+
+_HEADINGS = {
+    "en": ("Tool", "What of its result passes to Claude"),
+    "de": ("Werkzeug", "Was von seinem Ergebnis an Claude geht"),
+}
 
 
 class ConnectorGuide:
     """Answers `GET /docs/claude-connector`, to anybody."""
 
     def __init__(self, settings: Settings, egress: Egress) -> None:
+        self._egress = egress
         self._names = {
             "{api_origin}": settings.api_origin,
             "{app_origin}": settings.public_app_origin,
             "{mcp_url}": settings.resource,
-            "{egress}": _egress_table(egress),
         }
 
-    async def show(self, _request: Request) -> Response:
+    async def show(self, request: Request) -> Response:
         """Return the page."""
-        text = _source()
+        language = language_of(request)
+        text = _source(language).replace("{egress}", _egress_table(self._egress, language))
         for name, value in self._names.items():
             text = text.replace(name, value)
         # Our own Markdown; HTML in it is not passed through.
-        return page("documentation.html", content=Markup(_markdown().render(text)))  # noqa: S704
+        content = Markup(_markdown().render(text))  # noqa: S704
+        return page("documentation.html", language=language, content=content)
 
 
 @cache
-def _source() -> str:
-    return (files("hub.web") / "docs" / "claude-connector.md").read_text("utf-8")
+def _source(language: str) -> str:
+    """Return one language's text. Both say the same, section by section: a test compares them."""
+    return (files("hub.web") / "docs" / f"claude-connector.{language}.md").read_text("utf-8")
 
 
 @cache
@@ -46,9 +55,10 @@ def _markdown() -> MarkdownIt:
     return MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
-def _egress_table(egress: Egress) -> str:
+def _egress_table(egress: Egress, language: str) -> str:
     rows = [
         f"| `{tool}` | {', '.join(f'`{path}`' for path, _ in fields)} |"
         for tool, fields in egress.items()
     ]
-    return "\n".join(("| Tool | What of its result passes to Claude |", "|---|---|", *rows))
+    tool, passes = _HEADINGS[language]
+    return "\n".join((f"| {tool} | {passes} |", "|---|---|", *rows))

@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from hub.principal import Permission
 from hub.settings import Settings
 from hub.web.home import sign_in_url
-from hub.web.rendering import COMMON_HEADERS, page
+from hub.web.rendering import COMMON_HEADERS, language_of, page
 from hub.web.visitor import PrincipalOf
 
 _HEADERS = COMMON_HEADERS | {
@@ -36,10 +36,12 @@ class GraphiQLPage:
         if principal is None:
             url = sign_in_url(self._settings, then="/graphiql")
             return RedirectResponse(url, HTTPStatus.SEE_OTHER, headers=COMMON_HEADERS)
+        language = language_of(request)
         if not principal.may(Permission.SCHEMA_EXPLORE):
-            return page("no_exploring.html", status=HTTPStatus.FORBIDDEN)
+            return page("no_exploring.html", language=language, status=HTTPStatus.FORBIDDEN)
         try:
             text = self._built.read_text("utf-8")
         except OSError:
-            return page("not_built.html", status=HTTPStatus.SERVICE_UNAVAILABLE)
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+            return page("not_built.html", language=language, status=status)
         return HTMLResponse(text, headers=_HEADERS)

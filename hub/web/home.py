@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from hub.principal import Permission, Principal
 from hub.settings import Settings
-from hub.web.rendering import page
+from hub.web.rendering import language_of, page
 from hub.web.visitor import DocumentOf, PrincipalOf
 
 
@@ -34,7 +34,7 @@ class Home:
             )
         principal = await self._principal_of(request)
         if principal is None:
-            return page("welcome.html", **self._links())
+            return page("welcome.html", language=language_of(request), **self._links())
         return await self._overview(request, principal)
 
     async def _overview(self, request: Request, principal: Principal) -> Response:
@@ -42,6 +42,7 @@ class Home:
         figures = await self._document_of(request, principal, "dashboard_overview")
         return page(
             "overview.html",
+            language=language_of(request),
             email=principal.label,
             viewer=(viewer or {}).get("viewer"),
             overview=(figures or {}).get("overview"),
@@ -54,6 +55,7 @@ class Home:
             "api_origin": self._settings.api_origin,
             "mcp_url": self._settings.resource,
             "sign_in_url": sign_in_url(self._settings, then="/"),
+            "sign_up_url": f"{self._settings.public_app_origin}/signup",
         }
 
 

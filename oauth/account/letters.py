@@ -16,7 +16,7 @@ def sign_up_letter(*, to: str, link: str) -> Letter:
         t("Somebody, most likely you, asked for a monsys account with this address."),
         t("Open this link within 30 minutes to create it:"),
         link,
-        t("If it was not you, ignore this letter: without the link nothing is created."),
+        t("If it was not you, ignore this e-mail: without the link nothing is created."),
     )
 
 
@@ -42,7 +42,7 @@ def reset_letter(*, to: str, link: str) -> Letter:
         t("Somebody, most likely you, said that the password of your account is forgotten."),
         t("Open this link within 30 minutes to choose a new one:"),
         link,
-        t("If it was not you, ignore this letter: your password stays what it is."),
+        t("If it was not you, ignore this e-mail: your password stays what it is."),
     )
 
 
@@ -67,7 +67,7 @@ def invitation_letter(
         t("{inviter} invites you to {organisation}.", inviter=inviter, organisation=organisation),
         t("Open this link before {day} to accept:", day=f"{until:%Y-%m-%d}"),
         link,
-        t("If you do not know them, ignore this letter."),
+        t("If you do not know them, ignore this e-mail."),
     )
 
 

@@ -56,7 +56,7 @@ def link_over(way_on: tuple[str, str]) -> Response:
 async def own_fields(request: Request, oauth: OAuth, *, form: str) -> dict[str, str] | Response:
     """Return what this browser sent from this form, or the page that says why it is not taken."""
     fields = await form_fields(request, oauth)
-    if isinstance(fields, dict) and not is_own_form(request, oauth, fields, form=form):
+    if isinstance(fields, dict) and not await is_own_form(request, oauth, fields, form=form):
         return problem(EXPIRED, status=403, way_on=(request.url.path, "Back to the page"))
     return fields
 

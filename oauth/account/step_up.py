@@ -20,6 +20,7 @@ from oauth.sessions import device_token
 from oauth.sign_in import WRONG_CODE
 from oauth.sign_in_device import known_device
 from oauth.throttle import address_of
+from oauth.turned_away import turn_away
 
 _OWN_FIELDS = frozenset({"csrf_token", "code"})
 _EVENT_BY_FACTOR = {
@@ -52,6 +53,7 @@ async def _take(visit: Visit) -> Visit | Response:
     try:
         await pace.attempt("code", account=email, address=address, device=device)
     except Throttled as error:
+        await turn_away(visit.request, visit.oauth, error="too_many_requests", reason=error.message)
         response = _ask(visit, status=429, message=error.message)
         response.headers["Retry-After"] = str(error.retry_after_seconds)
         return response

@@ -120,7 +120,7 @@ async def renew_recovery_codes(request: Request, oauth: OAuthDep) -> Response:
     async with oauth.database.transaction(
         tenant_id=found.person.tenant_id, user_id=found.user_id
     ) as session:
-        codes = await make_recovery_codes(session, box=oauth.secret_box, user_id=found.user_id)
+        codes = await make_recovery_codes(session, user_id=found.user_id)
         await record_account_event(
             session,
             event_type=EventType.RECOVERY_CODES_MADE,
@@ -142,7 +142,7 @@ async def _store(found: Visit, secret: str, step: int) -> Response:
             session, token=found.token, new_token=new_token, second_factor_at=now
         ):
             return found.go(security_routes.PATH)
-        codes = await make_recovery_codes(session, box=box, user_id=found.user_id)
+        codes = await make_recovery_codes(session, user_id=found.user_id)
         await record_account_event(
             session,
             event_type=EventType.TOTP_ENROLLED,

@@ -25,6 +25,7 @@ from oauth.sessions import (
     set_session_cookie,
 )
 from oauth.sign_in_forms import EXPIRED, FAILED, form_fields
+from oauth.turned_away import turn_away, turn_away_session
 
 ACCOUNT_FORM = "account"
 _SIGN_OUT_FORM = "sign-out"
@@ -139,6 +140,7 @@ async def submission(request: Request, oauth: OAuth, *, back: str) -> Visit | Re
         return found
     proof = fields.get("csrf_token", "")
     if not is_csrf_token(oauth.secret_box, proof, cookie=found.token, form=ACCOUNT_FORM):
+        await turn_away(request, oauth, error="forged_form", reason=EXPIRED)
         return problem_page(
             FAILED, EXPIRED, status=403, was_from_app=False, way_on=(back, "Back to the page")
         )
@@ -150,6 +152,7 @@ async def _visit(
 ) -> Visit | Response:
     person, token = await session_principal(request), session_token(request, oauth.settings)
     if person is None or token is None:
+        await turn_away_session(request, oauth)
         return see_other(f"/sign-in?{urlencode({'next': back})}")
     async with oauth.database.transaction(user_id=person.user_id) as session:
         assert person.user_id is not None  # noqa: S101 - sessions belong to people

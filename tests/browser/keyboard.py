@@ -49,3 +49,31 @@ async def stops(page: Page) -> list[str]:
             break
         found.append(focused)
     return found
+
+
+_CONTROLS = """() => {
+  const all = [...document.querySelectorAll("a[href], button, input, select, textarea, summary")];
+  const shown = all.filter((at) => at.checkVisibility() && at.type !== "hidden" && !at.disabled);
+  document.body.tabIndex = -1;
+  document.body.focus();
+  window.controlsOfThePage = shown;
+  return shown.length;
+}"""
+_AT = """() => {
+  const style = getComputedStyle(document.activeElement);
+  const isSeen = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+  return [window.controlsOfThePage.indexOf(document.activeElement), isSeen];
+}"""
+
+
+async def check_tab_order(page: Page) -> None:
+    """Assert that Tab reaches every control, in the order of reading, with a focus to be seen."""
+    number: int = await page.evaluate(_CONTROLS)
+    reached: list[int] = []
+    for _ in range(number):
+        await page.keyboard.press("Tab")
+        index, is_seen = await page.evaluate(_AT)
+        assert is_seen, f"the focus cannot be seen on stop {len(reached)} of {page.url}"
+        reached.append(index)
+    assert reached == list(range(number)), f"Tab goes another way on {page.url}"
+    await page.evaluate("document.activeElement.blur(); document.body.removeAttribute('tabindex')")

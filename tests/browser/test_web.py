@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.acceptance.person import Account
 from tests.running_hub import RunningHub
@@ -13,16 +13,6 @@ from tests.running_hub import RunningHub
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 WAIT_MS = 30_000
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-
-
-@pytest_asyncio.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        await browser.close()
 
 
 @pytest_asyncio.fixture
@@ -33,10 +23,10 @@ async def complaints() -> list[str]:
 
 @pytest_asyncio.fixture
 async def page(
-    browser: Browser, hub: RunningHub, operator: Account, complaints: list[str]
+    chromium: Browser, hub: RunningHub, operator: Account, complaints: list[str]
 ) -> AsyncIterator[Page]:
     """Return the home as the operator sees it after signing in there."""
-    context = await browser.new_context(viewport={"width": 1280, "height": 900})
+    context = await chromium.new_context(viewport={"width": 1280, "height": 900})
     page = await context.new_page()
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on(

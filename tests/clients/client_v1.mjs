@@ -1,43 +1,26 @@
-// @modelcontextprotocol/sdk 1.x: node client_v1.mjs <mcp url>
+// @modelcontextprotocol/sdk 1.x: node client_v1.mjs <mcp url> [url of a metadata document]
 import { createRequire } from "node:module";
-import { PersonProvider } from "./person_provider.mjs";
+import { converse } from "./conversation.mjs";
+import { LoopbackProvider } from "./loopback_provider.mjs";
 
 const require = createRequire(`${process.env.NODE_MODULES}/`);
 const { UnauthorizedError } = require("@modelcontextprotocol/sdk/client/auth.js");
 const { Client } = require("@modelcontextprotocol/sdk/client/index.js");
 const { StreamableHTTPClientTransport } = require("@modelcontextprotocol/sdk/client/streamableHttp.js");
 
-const [url] = process.argv.slice(2);
-const provider = new PersonProvider("typescript-client-v1");
-const newTransport = () => new StreamableHTTPClientTransport(new URL(url), { authProvider: provider });
-const newClient = () => new Client({ name: "typescript-client-v1", version: "1.0.0" });
+const [url, documentUrl] = process.argv.slice(2);
+const provider = await new LoopbackProvider("typescript-client-v1", documentUrl).listen();
+let client;
+let transport;
 
-const first = newTransport();
-try {
-  await newClient().connect(first);
-  throw new Error("connected without authorization");
-} catch (error) {
-  if (!(error instanceof UnauthorizedError)) throw error;
-  await first.finishAuth((await provider.callbackParameters()).get("code"));
-}
-
-const client = newClient();
-const transport = newTransport();
-await client.connect(transport);
-const { tools } = await client.listTools();
-const briefing = await client.callTool({ name: "monsys_kpi_summary" });
-const alerts = await client.callTool({
-  name: "monsys_list_alerts",
-  arguments: { severity: "critical", limit: 10 },
+await converse(provider, {
+  async connect() {
+    transport = new StreamableHTTPClientTransport(new URL(url), { authProvider: provider });
+    client = new Client({ name: "typescript-client-v1", version: "1.0.0" });
+    await client.connect(transport);
+  },
+  needsPerson: (error) => error instanceof UnauthorizedError,
+  finishAuth: (parameters) => transport.finishAuth(parameters.get("code")),
+  client: () => client,
+  facts: () => ({ protocolVersion: transport.protocolVersion, serverInfo: client.getServerVersion() }),
 });
-console.log(
-  `RESULT ${JSON.stringify({
-    protocolVersion: transport.protocolVersion,
-    serverInfo: client.getServerVersion(),
-    tools: tools.map((tool) => tool.name),
-    scope: provider.tokens().scope,
-    briefing,
-    alerts,
-  })}`,
-);
-await client.close();

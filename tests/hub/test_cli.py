@@ -11,6 +11,7 @@ import pytest
 
 from hub.cli.lazy import _MODULES
 from hub.embedded import EmbeddedPostgres
+from hub.tenancy.password_policy import TOO_CLOSE, TOO_COMMON, TOO_LONG, TOO_SHORT, TOO_WEAK
 from hub_schema.operations import operations
 
 
@@ -156,7 +157,7 @@ def test_a_tenant_is_made_with_its_first_user_and_its_trail_verifies(
     made = monsys(
         *("user", "add", "Ada@Example.com", "--tenant", "Cli Test", "--totp", "--password-stdin"),
         data_dir=tmp_path,
-        text_in="correct horse battery\n",
+        text_in="blue lamp tower seven\n",
         MONSYS_DATABASE_URL=url,
     )
     assert made.returncode == 0, made.stderr
@@ -167,7 +168,7 @@ def test_a_tenant_is_made_with_its_first_user_and_its_trail_verifies(
     again = monsys(
         *("user", "add", "ada@example.com", "--tenant", "cli-test", "--password-stdin"),
         data_dir=tmp_path,
-        text_in="correct horse battery\n",
+        text_in="blue lamp tower seven\n",
         MONSYS_DATABASE_URL=url,
     )
     assert "has an account already" in refusal(again)
@@ -189,13 +190,26 @@ def test_a_tenant_is_made_with_its_first_user_and_its_trail_verifies(
     assert (verified.returncode, verified.stdout) == (0, "cli-test: 3 rows, intact\n")
 
 
-def test_a_short_password_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("password", "weakness"),
+    [
+        ("short", TOO_SHORT),
+        ("x" * 1025, TOO_LONG),
+        ("correct horse battery staple", TOO_COMMON),
+        ("aaaaaaaaaaaaaaaa", TOO_WEAK),
+        ("northwind-ada-1", TOO_CLOSE),
+    ],
+)
+def test_a_password_must_be_as_good_as_at_sign_up(
+    password: str, weakness: str, tmp_path: Path
+) -> None:
     result = monsys(
-        *("user", "add", "ada@example.com", "--tenant", "x", "--password-stdin"),
+        *("user", "add", "ada@example.com", "--tenant", "Northwind", "--password-stdin"),
         data_dir=tmp_path,
-        text_in="short\n",
+        text_in=f"{password}\n",
     )
-    assert refusal(result) == "monsys: A password needs at least 12 characters."
+    assert refusal(result) == f"monsys: {weakness}"
+    assert list(tmp_path.iterdir()) == []  # refused before anything was started
 
 
 def test_an_agent_without_a_hub_says_so(tmp_path: Path) -> None:

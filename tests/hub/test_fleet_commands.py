@@ -1,6 +1,6 @@
 """What agents report, as it is stored."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -14,7 +14,6 @@ from hub.fleet.commands import (
     agent_key_digest,
     enroll_agent,
     enroll_agents,
-    ensure_metric_partitions,
     insert_metric_samples,
     issue_agent_credential,
     record_report,
@@ -314,10 +313,3 @@ async def test_the_inventory_is_exactly_what_was_told_last(
         assert await session.scalar(select(func.count()).select_from(PackageVersion)) == 2
         await replace_inventory(session, tenant_id=tenant.id, agent_id=two.id, packages=[])
     assert await installed(database, tenant, two.id) == []
-
-
-async def test_partitions_are_made_once(database: Database) -> None:
-    first, last = datetime(2031, 3, 3, tzinfo=UTC).date(), datetime(2031, 3, 16, tzinfo=UTC).date()
-    async with database.transaction() as session:
-        assert await ensure_metric_partitions(session, first_day=first, last_day=last) == 2
-        assert await ensure_metric_partitions(session, first_day=first, last_day=last) == 0

@@ -1,17 +1,19 @@
-"""The ingest endpoint: what an agent reports is stored, and each refusal says why."""
+"""The ingest endpoint: what a host reports is stored, and each refusal says why."""
 
+import asyncio
 import copy
+import gzip
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import httpx2
 import orjson
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
-from sqlalchemy import func, select, update
+from nacl.signing import SigningKey
+from sqlalchemy import select
 from sqlmodel import col
 
 from hub.agent.figures import FigureReader
@@ -20,99 +22,51 @@ from hub.agent.report import encode, report_of
 from hub.agent.system import read_system
 from hub.clock import utc_now
 from hub.database import Database
-from hub.faults import install_error_handlers
-from hub.fleet.commands import agent_key_digest, issue_agent_credential
-from hub.fleet.models import Agent, AgentCredential, AgentLatest, AgentPackage, MetricSample
-from hub.ingest.authentication import REPORTS_PER_MINUTE
+from hub.fleet.agent_keys import retire_keys
+from hub.fleet.models import Agent, AgentKey, AgentLatest, AgentPackage
+from hub.fleet.signatures import (
+    KEY_HEADER,
+    SEQUENCE_HEADER,
+    SIGNATURE_HEADER,
+    TIMESTAMP_HEADER,
+)
 from hub.ingest.bodies import MAX_REPORT_BYTES
 from hub.ingest.routes import ingest_routes
-from hub.settings import Settings
 from hub.tenancy.models import Tenant
-from tests.factories import make_agent
+from tests.hub.reporting import PACKAGE, figures, report, stored_samples, taking_in
+from tests.signed_agent import HEARTBEAT, INGEST, SignedAgent, enrolled_agent
 
-PACKAGE = {
-    "ecosystem": "Debian:12",
-    "name": "libssl3",
-    "version": "3.0.15-1~deb12u1",
-    "source_name": "openssl",
-    "source_version": "3.0.15-1~deb12u1",
-}
+SEAL_HEADERS = (KEY_HEADER, SEQUENCE_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
 
 
-def report(**changes: Any) -> dict[str, Any]:
-    body = {
-        "at": utc_now().isoformat(),
-        "agent_version": "0.1.0",
-        "system": {
-            "os": {"id": "debian", "name": "Debian GNU/Linux 12 (bookworm)", "version": "12"},
-            "kernel_release": "6.1.0-28-amd64",
-            "architecture": "x86_64",
-            "addresses": ["10.0.0.5"],
-            "cpu_count": 4,
-            "memory_bytes": 8_000_000_000,
-        },
-        "figures": {
-            "cpu_percent": 12.5,
-            "memory_percent": 48.0,
-            "load1": 0.5,
-            "load5": 0.4,
-            "load15": 0.3,
-            "rx_mbps": 1.5,
-            "tx_mbps": 2.5,
-            "disks": [
-                {"mount": "/", "device": "/dev/vda1", "used_percent": 40.0, "used_bytes": 4,
-                 "total_bytes": 10},
-                {"mount": "/srv", "device": "/dev/vdb1", "used_percent": 91.0, "used_bytes": 9,
-                 "total_bytes": 10},
-            ],
-        },
-    }  # fmt: skip
-    return body | changes
-
-
-@pytest_asyncio.fixture
-async def http(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
-    app = FastAPI()
-    install_error_handlers(app)
-    app.include_router(ingest_routes())
-    app.state.database = database
-    app.state.settings = Settings()
-    transport = httpx2.ASGITransport(app=app)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://hub") as client:
+@pytest_asyncio.fixture(params=[False, True], ids=["routed", "first door"])
+async def http(
+    request: pytest.FixtureRequest, database: Database
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """Return a client of the routes, and one of the way past them: both answer alike."""
+    async with taking_in(database, is_first_door=request.param) as client:
         yield client
 
 
 @pytest_asyncio.fixture
-async def agent(database: Database, tenant: Tenant) -> Agent:
-    return await make_agent(database, tenant)
+async def agent(database: Database, tenant: Tenant) -> SignedAgent:
+    return await enrolled_agent(database, tenant.id)
 
 
-@pytest_asyncio.fixture
-async def credential(database: Database, tenant: Tenant, agent: Agent) -> str:
-    async with database.transaction(tenant_id=tenant.id) as session:
-        return await issue_agent_credential(session, tenant_id=tenant.id, agent_id=agent.id)
-
-
-async def send(
-    http: httpx2.AsyncClient, credential: str, body: object, path: str = "/api/v1/ingest"
-) -> httpx2.Response:
-    return await http.post(path, json=body, headers={"Authorization": f"Bearer {credential}"})
-
-
-async def stored_samples(database: Database, tenant_id: UUID) -> int:
-    async with database.transaction(tenant_id=tenant_id) as session:
-        return await session.scalar(select(func.count()).select_from(MetricSample)) or 0
+async def key_of(database: Database, agent: SignedAgent) -> AgentKey:
+    async with database.transaction(tenant_id=agent.tenant_id) as session:
+        return await session.get_one(AgentKey, agent.key_digest)
 
 
 async def test_a_report_becomes_the_latest_figures_and_a_sample(
-    http: httpx2.AsyncClient, database: Database, tenant: Tenant, agent: Agent, credential: str
+    http: httpx2.AsyncClient, database: Database, tenant: Tenant, agent: SignedAgent
 ) -> None:
-    response = await send(http, credential, report(packages=[PACKAGE]))
+    response = await agent.post(http, report(packages=[PACKAGE]))
 
     assert (response.status_code, response.json()) == (202, {"status": "accepted", "packages": 1})
     async with database.transaction(tenant_id=tenant.id) as session:
-        latest = await session.get_one(AgentLatest, (tenant.id, agent.id))
-        known = await session.get_one(Agent, (tenant.id, agent.id))
+        latest = await session.get_one(AgentLatest, (tenant.id, agent.agent_id))
+        known = await session.get_one(Agent, (tenant.id, agent.agent_id))
         links = (await session.scalars(select(col(AgentPackage.agent_id)))).all()
     assert (latest.cpu_percent, latest.memory_percent, latest.disk_percent) == (12.5, 48.0, 91.0)
     assert (latest.load1, latest.rx_mbps, latest.tx_mbps) == (0.5, 1.5, 2.5)
@@ -124,72 +78,262 @@ async def test_a_report_becomes_the_latest_figures_and_a_sample(
     )
     assert known.last_seen_at is not None
     assert utc_now() - known.last_seen_at < timedelta(seconds=30)
-    assert links == [agent.id]
+    assert links == [agent.agent_id]
     assert await stored_samples(database, tenant.id) == 1
 
 
-async def test_a_report_sent_again_changes_nothing(
-    http: httpx2.AsyncClient, database: Database, tenant: Tenant, credential: str
+async def test_a_plain_report_becomes_the_same(
+    http: httpx2.AsyncClient, database: Database, tenant: Tenant, agent: SignedAgent
 ) -> None:
-    body = report()
-    assert [(await send(http, credential, body)).status_code for _ in range(2)] == [202, 202]
+    response = await agent.post(http, figures())
+
+    assert (response.status_code, response.json()) == (202, {"status": "accepted", "packages": 0})
+    async with database.transaction(tenant_id=tenant.id) as session:
+        latest = await session.get_one(AgentLatest, (tenant.id, agent.agent_id))
+        known = await session.get_one(Agent, (tenant.id, agent.agent_id))
+    assert (latest.cpu_percent, latest.memory_percent, latest.disk_percent) == (12.5, 48.0, 91.0)
+    assert (latest.load1, latest.load5, latest.load15) == (0.5, 0.4, 0.3)
+    assert (latest.rx_mbps, latest.tx_mbps) == (1.5, 2.5)
+    assert latest.details["disks"][1] == {  # type: ignore[index]
+        "mount": "/srv",
+        "device": "/dev/vdb1",
+        "used_percent": 91.0,
+        "used_bytes": 4,
+        "total_bytes": 10,
+    }
+    assert known.last_seen_at is not None
+    assert utc_now() - known.last_seen_at < timedelta(seconds=30)
     assert await stored_samples(database, tenant.id) == 1
+
+
+async def test_what_a_host_is_is_stored_when_it_changes(
+    http: httpx2.AsyncClient, database: Database, tenant: Tenant, agent: SignedAgent
+) -> None:
+    for kernel in ("6.1.0-28", "6.1.0-28", "6.1.0-29", "6.1.0-29"):
+        body = report()
+        body["system"]["kernel_release"] = kernel
+        assert (await agent.post(http, body)).status_code == 202
+        async with database.transaction(tenant_id=tenant.id) as session:
+            known = await session.get_one(Agent, (tenant.id, agent.agent_id))
+        assert known.kernel_release == kernel
+    assert await stored_samples(database, tenant.id) == 4
+
+
+async def test_a_report_that_tells_the_same_of_its_host_lands_with_others(
+    database: Database,
+    tenant: Tenant,
+    agent: SignedAgent,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with taking_in(database) as http:
+        assert (await agent.post(http, report())).status_code == 202
+        monkeypatch.setattr("hub.ingest.door.take_report", None)  # would fail if it were asked
+        assert (await agent.post(http, report())).status_code == 202
+    assert await stored_samples(database, tenant.id) == 2
+
+
+async def test_a_moment_is_measured_once(
+    http: httpx2.AsyncClient, database: Database, tenant: Tenant, agent: SignedAgent
+) -> None:
+    """An answer may be lost; the host signs the report anew, and it changes nothing."""
+    for body in (figures(), report()):
+        assert [(await agent.post(http, body)).status_code for _ in range(2)] == [202, 202]
+    assert await stored_samples(database, tenant.id) == 2
+
+
+async def test_reports_of_many_hosts_land_together_and_each_once(
+    http: httpx2.AsyncClient, database: Database, tenant: Tenant
+) -> None:
+    agents = [await enrolled_agent(database, tenant.id) for _ in range(5)]
+    bodies = {agent.name: [figures() for _ in range(12)] for agent in agents}
+    # Those of one host one after the other, as it sends them; the hosts all at once. Twice, so
+    # that the second time all of them collide with what is there.
+    for _ in range(2):
+
+        async def send_all(agent: SignedAgent) -> list[int]:
+            return [(await agent.post(http, body)).status_code for body in bodies[agent.name]]
+
+        answers = await asyncio.gather(*(send_all(agent) for agent in agents))
+        assert [set(statuses) for statuses in answers] == [{202}] * 5
+    assert await stored_samples(database, tenant.id) == 60
 
 
 async def test_the_reference_agents_own_report_is_accepted(
-    http: httpx2.AsyncClient, credential: str
+    http: httpx2.AsyncClient, agent: SignedAgent
 ) -> None:
-    figures: AgentFigures = FigureReader().read()
-    body = orjson.loads(encode(report_of(utc_now(), read_system(), figures)))
-    assert (await send(http, credential, body)).status_code == 202
+    measured: AgentFigures = FigureReader().read()
+    body = orjson.loads(encode(report_of(utc_now(), read_system(), measured)))
+    assert (await agent.post(http, body)).status_code == 202
 
 
 async def test_fields_of_newer_agents_are_ignored(
-    http: httpx2.AsyncClient, credential: str
+    http: httpx2.AsyncClient, agent: SignedAgent
 ) -> None:
-    assert (await send(http, credential, report(gpu={"busy": 1}))).status_code == 202
+    assert (await agent.post(http, report(gpu={"busy": 1}))).status_code == 202
 
 
-async def test_a_heartbeat_makes_the_agent_online(
-    http: httpx2.AsyncClient, database: Database, tenant: Tenant, agent: Agent, credential: str
+async def test_a_packed_report_is_the_same_report(
+    http: httpx2.AsyncClient, database: Database, tenant: Tenant, agent: SignedAgent
 ) -> None:
-    response = await http.post(
-        "/api/v1/heartbeat", headers={"Authorization": f"Bearer {credential}"}
-    )
+    packed = gzip.compress(orjson.dumps(figures()))
+    response = await agent.post(http, packed, headers={"Content-Encoding": "gzip"})
+    assert response.status_code == 202
+    assert await stored_samples(database, tenant.id) == 1
+
+
+async def test_a_heartbeat_makes_the_host_online(
+    http: httpx2.AsyncClient, database: Database, tenant: Tenant, agent: SignedAgent
+) -> None:
+    response = await agent.heartbeat(http)
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
     async with database.transaction(tenant_id=tenant.id) as session:
-        known = await session.get_one(Agent, (tenant.id, agent.id))
+        known = await session.get_one(Agent, (tenant.id, agent.agent_id))
     assert known.last_seen_at is not None
+    assert await stored_samples(database, tenant.id) == 0
 
 
-@pytest.mark.parametrize("path", ["/api/v1/ingest", "/api/v1/heartbeat"])
-@pytest.mark.parametrize(
-    "authorization",
-    [None, "Bearer mak_nobody", "Bearer ", "Basic bWFrOng=", f"Bearer mak_{'x' * 500}"],
-)
-async def test_strangers_are_not_let_in(
-    http: httpx2.AsyncClient, path: str, authorization: str | None
+# --- who may report ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [INGEST, HEARTBEAT])
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer mak_former"}])
+async def test_what_is_not_signed_is_told_how_to_enrol(
+    http: httpx2.AsyncClient, path: str, headers: dict[str, str]
 ) -> None:
-    headers = {"Authorization": authorization} if authorization else {}
     response = await http.post(path, json=report(), headers=headers)
     assert response.status_code == 401
-    assert response.headers["WWW-Authenticate"] == "Bearer"
-    assert response.json()["error"]["code"] == "UNAUTHENTICATED"
+    assert response.headers["WWW-Authenticate"] == "Monsys-Signature"
+    error = response.json()["error"]
+    assert error["code"] == "UNAUTHENTICATED"
+    assert "`monsys agent enroll`" in error["message"]
 
 
-async def test_a_revoked_credential_is_refused(
-    http: httpx2.AsyncClient, database: Database, tenant: Tenant, credential: str
+@pytest.mark.parametrize("header", SEAL_HEADERS)
+@pytest.mark.parametrize("value", [None, "", "nonsense", "-1", "é"])
+async def test_a_header_that_is_missing_or_malformed_is_named(
+    http: httpx2.AsyncClient, agent: SignedAgent, header: str, value: str | None
 ) -> None:
+    body = orjson.dumps(figures())
+    headers: dict[str, Any] = agent.headers(body)
+    if value is None:
+        del headers[header]
+    else:
+        headers[header] = value.encode()
+    response = await http.post(INGEST, content=body, headers=headers)
+    assert (response.status_code, response.json()["error"]["field"]) == (422, header)
+
+
+async def test_a_key_that_nobody_enrolled_is_refused(
+    http: httpx2.AsyncClient, agent: SignedAgent
+) -> None:
+    agent.key = SigningKey.generate()
+    response = await agent.post(http, figures())
+    assert response.status_code == 401
+    assert "`monsys agent enroll`" in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("is_known_already", [True, False])
+@pytest.mark.parametrize("path", [INGEST, HEARTBEAT])
+async def test_a_key_that_is_trusted_no_more_is_refused(
+    http: httpx2.AsyncClient,
+    database: Database,
+    tenant: Tenant,
+    agent: SignedAgent,
+    is_known_already: bool,  # noqa: FBT001 - a case of the table
+    path: str,
+) -> None:
+    if is_known_already:
+        assert (await agent.heartbeat(http)).status_code == 200
     async with database.transaction(tenant_id=tenant.id) as session:
-        await session.execute(
-            update(AgentCredential)
-            .where(col(AgentCredential.digest) == agent_key_digest(credential))
-            .values(revoked_at=utc_now())
-        )
-    response = await send(http, credential, report())
-    assert response.status_code == 403
-    assert response.json()["error"]["code"] == "FORBIDDEN"
+        await retire_keys(session, agent_id=agent.agent_id, now=utc_now())
+    response = await agent.post(http, figures() if path == INGEST else b"", path=path)
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "FORBIDDEN")
     assert await stored_samples(database, tenant.id) == 0
+
+
+@pytest.mark.parametrize("what", ["body", "path", "sequence", "timestamp", "signature"])
+async def test_what_was_changed_after_it_was_signed_is_refused(
+    http: httpx2.AsyncClient, database: Database, tenant: Tenant, agent: SignedAgent, what: str
+) -> None:
+    body, path = orjson.dumps(figures()), INGEST
+    headers = agent.headers(body)
+    if what == "body":
+        body = body.replace(b"12.5", b"12.6")
+    elif what == "path":
+        path, body = HEARTBEAT, body[:1000]
+        headers = agent.headers(body)
+    elif what == "signature":
+        headers |= {SIGNATURE_HEADER: agent.headers(body)[SIGNATURE_HEADER]}
+    else:
+        header = SEQUENCE_HEADER if what == "sequence" else TIMESTAMP_HEADER
+        headers[header] = str(int(headers[header]) + 1)
+    response = await http.post(path, content=body, headers=headers)
+    assert response.status_code == 401
+    assert response.json()["error"]["field"] == SIGNATURE_HEADER
+    assert await stored_samples(database, tenant.id) == 0
+
+
+@pytest.mark.parametrize("minutes", [-6, 6])
+async def test_a_hosts_wrong_clock_is_told_the_hubs(
+    http: httpx2.AsyncClient, agent: SignedAgent, minutes: int
+) -> None:
+    response = await agent.post(http, figures(), clock_ahead=timedelta(minutes=minutes))
+    assert response.status_code == 422
+    error = response.json()["error"]
+    assert error["field"] == TIMESTAMP_HEADER
+    assert f"{utc_now():%Y-%m-%dT%H:}" in error["message"]
+    assert f"{'ahead of' if minutes > 0 else 'behind'} the hub's" in error["message"]
+    seconds = int(error["message"].split(" seconds ")[0].split()[-1])
+    assert abs(seconds - 360) <= 2
+
+
+@pytest.mark.parametrize("body", [figures(), report()], ids=["plain", "full"])
+async def test_a_request_sent_again_is_refused_and_told_the_last_sequence(
+    http: httpx2.AsyncClient,
+    database: Database,
+    tenant: Tenant,
+    agent: SignedAgent,
+    body: dict[str, Any],
+) -> None:
+    content = orjson.dumps(body | {"at": utc_now().isoformat()})
+    headers = agent.headers(content)
+    answers = [await http.post(INGEST, content=content, headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [202, 409]
+    assert answers[1].json()["error"]["field"] == SEQUENCE_HEADER
+    assert answers[1].headers["X-Monsys-Last-Sequence"] == str(agent.sequence)
+    assert await stored_samples(database, tenant.id) == 1
+
+
+async def test_of_copies_at_the_same_moment_one_is_taken(
+    http: httpx2.AsyncClient, agent: SignedAgent
+) -> None:
+    content = orjson.dumps(figures())
+    headers = agent.headers(content)
+    answers = await asyncio.gather(
+        *(http.post(INGEST, content=content, headers=headers) for _ in range(8))
+    )
+    assert sorted(answer.status_code for answer in answers) == [202] + [409] * 7
+
+
+async def test_a_sequence_that_was_passed_is_refused_and_a_gap_is_not(
+    http: httpx2.AsyncClient, database: Database, agent: SignedAgent
+) -> None:
+    late = agent.sequence + 1
+    assert (await agent.post(http, figures(), sequence=late + 100)).status_code == 202
+    for sequence in (late, late + 100):
+        assert (await agent.post(http, figures(), sequence=sequence)).status_code == 409
+    assert (await key_of(database, agent)).last_sequence == late + 100
+
+
+async def test_what_is_refused_leaves_the_sequence_where_it_was(
+    http: httpx2.AsyncClient, database: Database, agent: SignedAgent
+) -> None:
+    before = (await key_of(database, agent)).last_sequence
+    assert (await agent.post(http, b"{}")).status_code == 422
+    assert (await key_of(database, agent)).last_sequence == before
+
+
+# --- what may be reported ---------------------------------------------------------------------
 
 
 def _with(path: str, value: object) -> dict[str, Any]:
@@ -226,11 +370,11 @@ async def test_a_value_out_of_range_is_refused_by_name(
     http: httpx2.AsyncClient,
     database: Database,
     tenant: Tenant,
-    credential: str,
+    agent: SignedAgent,
     field: str,
     value: object,
 ) -> None:
-    response = await send(http, credential, _with(field, value))
+    response = await agent.post(http, _with(field, value))
     assert response.status_code == 422
     error = response.json()["error"]
     assert (error["code"], error["field"]) == ("INVALID_INPUT", field)
@@ -239,34 +383,83 @@ async def test_a_value_out_of_range_is_refused_by_name(
 
 
 @pytest.mark.parametrize("off_by", [timedelta(minutes=6), timedelta(days=-8)])
-async def test_a_clock_that_is_wrong_is_refused(
+@pytest.mark.parametrize("body", [figures(), report()], ids=["plain", "full"])
+async def test_a_moment_that_cannot_be_is_refused(
     http: httpx2.AsyncClient,
     database: Database,
     tenant: Tenant,
-    credential: str,
+    agent: SignedAgent,
     off_by: timedelta,
+    body: dict[str, Any],
 ) -> None:
-    response = await send(http, credential, report(at=(utc_now() + off_by).isoformat()))
+    response = await agent.post(http, body | {"at": (utc_now() + off_by).isoformat()})
     assert (response.status_code, response.json()["error"]["field"]) == (422, "at")
     assert await stored_samples(database, tenant.id) == 0
 
 
-@pytest.mark.parametrize(
-    "body", [b"{", b"\xff\xfe", b"[]", b"null", b"", b'{"at": NaN}', b"[" * 3000]
-)
-async def test_a_body_that_is_no_report_is_refused(
-    http: httpx2.AsyncClient, credential: str, body: bytes
+async def test_a_moment_a_little_ahead_is_now(
+    http: httpx2.AsyncClient, database: Database, tenant: Tenant, agent: SignedAgent
 ) -> None:
-    response = await http.post(
-        "/api/v1/ingest",
-        content=body,
-        headers={
-            "Authorization": f"Bearer {credential}",
-            "Content-Type": "application/json",
-        },
-    )
+    ahead = (utc_now() + timedelta(minutes=4)).isoformat()
+    assert (await agent.post(http, figures(at=ahead))).status_code == 202
+    async with database.transaction(tenant_id=tenant.id) as session:
+        latest = await session.get_one(AgentLatest, (tenant.id, agent.agent_id))
+    assert latest.at <= utc_now()
+
+
+async def test_a_report_that_comes_late_does_not_replace_what_is_newer(
+    http: httpx2.AsyncClient, database: Database, tenant: Tenant, agent: SignedAgent
+) -> None:
+    newest = utc_now()
+    for at in (newest, newest - timedelta(hours=3)):
+        assert (await agent.post(http, figures(at=at.isoformat()))).status_code == 202
+    async with database.transaction(tenant_id=tenant.id) as session:
+        latest = await session.get_one(AgentLatest, (tenant.id, agent.agent_id))
+    assert latest.at == newest
+    assert await stored_samples(database, tenant.id) == 2
+
+
+NO_REPORTS = [b"{", b"\xff\xfe", b"[]", b"null", b"", b'{"at": NaN}', b"[" * 3000, b'"x"', b"7"]
+
+
+@pytest.mark.parametrize("body", NO_REPORTS)
+async def test_a_body_that_is_no_report_is_refused(
+    http: httpx2.AsyncClient, agent: SignedAgent, body: bytes
+) -> None:
+    response = await agent.post(http, body)
     assert response.status_code == 422
     assert response.json()["error"]["code"] == "INVALID_INPUT"
+
+
+WHOLE = gzip.compress(b'{"at": "2026-11-03T08:00:00Z"}')
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", b"{}"),
+        ("gzip", WHOLE[:-9]),
+        ("gzip", WHOLE + b"more"),
+        ("gzip", WHOLE[:12] + bytes([WHOLE[12] ^ 1]) + WHOLE[13:]),
+        ("gzip", b""),
+        ("br", b"{}"),
+        ("gzip, gzip", gzip.compress(WHOLE)),
+    ],
+)
+async def test_what_cannot_be_unpacked_is_refused(
+    http: httpx2.AsyncClient, agent: SignedAgent, encoding: str, body: bytes
+) -> None:
+    response = await agent.post(http, body, headers={"Content-Encoding": encoding})
+    assert (response.status_code, response.json()["error"]["code"]) == (422, "INVALID_INPUT")
+
+
+async def test_a_decompression_bomb_is_refused(
+    http: httpx2.AsyncClient, agent: SignedAgent
+) -> None:
+    bomb = gzip.compress(b" " * (64 * MAX_REPORT_BYTES))
+    assert len(bomb) < MAX_REPORT_BYTES / 10
+    response = await agent.post(http, bomb, headers={"Content-Encoding": "gzip"})
+    assert (response.status_code, response.json()["error"]["code"]) == (413, "TOO_LARGE")
 
 
 @pytest.mark.parametrize("is_declared", [True, False])
@@ -274,7 +467,7 @@ async def test_a_body_that_is_too_large_is_refused(
     http: httpx2.AsyncClient,
     database: Database,
     tenant: Tenant,
-    credential: str,
+    agent: SignedAgent,
     is_declared: bool,  # noqa: FBT001 - a case of the table
 ) -> None:
     async def chunks() -> AsyncIterator[bytes]:
@@ -282,42 +475,73 @@ async def test_a_body_that_is_too_large_is_refused(
             yield b" " * 65536
 
     content = b" " * (MAX_REPORT_BYTES + 1) if is_declared else chunks()
-    response = await http.post(
-        "/api/v1/ingest", content=content, headers={"Authorization": f"Bearer {credential}"}
-    )
+    response = await http.post(INGEST, content=content, headers=agent.headers())
     assert (response.status_code, response.json()["error"]["code"]) == (413, "TOO_LARGE")
+    assert response.headers["Connection"] == "close"
     assert await stored_samples(database, tenant.id) == 0
 
 
-async def test_too_many_reports_are_told_to_wait(http: httpx2.AsyncClient, credential: str) -> None:
-    headers = {"Authorization": f"Bearer {credential}"}
-    answers = [
-        await http.post("/api/v1/heartbeat", headers=headers) for _ in range(REPORTS_PER_MINUTE + 1)
-    ]
-    assert [answer.status_code for answer in answers] == [200] * REPORTS_PER_MINUTE + [429]
+async def test_strangers_bodies_are_not_read(database: Database, agent: SignedAgent) -> None:
+    async def never() -> AsyncIterator[bytes]:
+        raise AssertionError("it was read")
+        yield b""
+
+    agent.sequence = 0
+    headers = agent.headers() | {KEY_HEADER: "0" * 64}
+    async with taking_in(database, is_first_door=True) as http:
+        assert (await http.post(INGEST, content=never(), headers=headers)).status_code == 401
+
+
+async def test_too_many_requests_are_told_to_wait(database: Database, agent: SignedAgent) -> None:
+    async with taking_in(database, agent_requests_per_minute=10) as http:
+        answers = [await agent.heartbeat(http) for _ in range(11)]
+    assert [answer.status_code for answer in answers] == [200] * 10 + [429]
     assert int(answers[-1].headers["Retry-After"]) == 60
 
 
-async def test_a_database_that_is_away_is_said_to_be(credential: str) -> None:
-    app = FastAPI()
-    install_error_handlers(app)
-    app.include_router(ingest_routes())
-    app.state.database = Database("postgresql://monsys_hub@127.0.0.1:1/monsys", pool_size=2)
-    app.state.settings = Settings()
-    transport = httpx2.ASGITransport(app=app)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://hub") as client:
-        response = await send(client, credential, report())
+# --- while the hub cannot ---------------------------------------------------------------------
+
+
+async def test_a_database_that_is_away_is_said_to_be(agent: SignedAgent) -> None:
+    away = Database("postgresql://monsys_hub@127.0.0.1:1/monsys", pool_size=2)
+    async with taking_in(away) as http:
+        response = await agent.post(http, report())
     assert (response.status_code, response.json()["error"]["code"]) == (503, "UNAVAILABLE")
+    assert int(response.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("door", [INGEST, HEARTBEAT])
+async def test_a_queue_that_is_full_takes_nothing_it_could_lose(
+    database: Database,
+    tenant: Tenant,
+    agent: SignedAgent,
+    monkeypatch: pytest.MonkeyPatch,
+    door: str,
+) -> None:
+    monkeypatch.setattr("hub.ingest.landing.MAX_WAITING_REPORTS", 0)
+    async with taking_in(database) as http:
+        response = await agent.post(http, figures() if door == INGEST else b"", path=door)
+    assert (response.status_code, response.json()["error"]["code"]) == (503, "UNAVAILABLE")
+    assert int(response.headers["Retry-After"]) > 0
+    assert await stored_samples(database, tenant.id) == 0
 
 
 def test_openapi_documents_every_answer() -> None:
     app = FastAPI()
     app.include_router(ingest_routes())
     paths = app.openapi()["paths"]
-    assert {
+    documented = {
         path: sorted(operations["post"]["responses"]) for path, operations in paths.items()
-    } == {
-        "/api/v1/ingest": ["202", "401", "403", "413", "422", "429", "503"],
-        "/api/v1/heartbeat": ["200", "401", "403", "429", "503"],
-        "/api/v1/service-levels": ["202", "401", "403", "404", "413", "422", "429", "503"],
     }
+    signed = ["401", "403", "409", "413", "422", "429", "503"]
+    assert documented["/api/v1/ingest"] == ["202", *signed]
+    assert documented["/api/v1/heartbeat"] == ["200", *signed]
+    assert documented["/api/v1/service-levels"] == sorted(["202", "404", *signed])
+    ingest = paths["/api/v1/ingest"]["post"]
+    assert {parameter["name"] for parameter in ingest["parameters"]} == {
+        KEY_HEADER,
+        SEQUENCE_HEADER,
+        TIMESTAMP_HEADER,
+    }
+    assert ingest["security"] == [{"AgentSignature": []}]
+    assert ingest["requestBody"]["required"] is True

@@ -14,8 +14,9 @@ from hub.resealing import Resealed, reseal
 from hub.secret_box import SecretBox
 from hub.secret_keys import kept_ring, new_key, rotate_kept_key
 from hub.settings import Settings
-from hub.tenancy.models import Tenant, User
-from hub.tenancy.totp import open_totp_secret, seal_totp_secret
+from hub.tenancy.models import RecoveryCode, Tenant, User
+from hub.tenancy.second_factor import Factor, make_recovery_codes, show_second_factor
+from hub.tenancy.totp import new_totp_secret, open_totp_secret, seal_totp_secret
 from tests.factories import make_user
 
 OLD, NEW = bytes(32), bytes([1]) * 32
@@ -50,6 +51,35 @@ def test_a_running_hub_notices_a_rotation_in_the_data_folder(tmp_path: Path) -> 
     assert running.open(other.seal(b"new", purpose="p"), purpose="p") == b"new"
     assert running.verify(other.mac("n", purpose="p"), "n", purpose="p")
     assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+
+
+def test_a_running_hub_uses_a_new_key_within_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It need not meet a value of the new key first, nor be restarted."""
+    moment = 0.0
+    monkeypatch.setattr("hub.secret_box.monotonic", lambda: moment)
+    settings = Settings(data_dir=tmp_path)
+    running = SecretBox.load(settings)
+    rotate_kept_key(settings)
+    moment = 59
+    assert running.key_id != SecretBox.load(settings).key_id
+    moment = 61
+    assert running.key_id == SecretBox.load(settings).key_id
+
+
+def test_a_running_hub_lets_a_former_key_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = 0.0
+    monkeypatch.setattr("hub.secret_box.monotonic", lambda: moment)
+    settings = Settings(data_dir=tmp_path)
+    running = SecretBox.load(settings)
+    proof = running.mac("m", purpose="p")
+    rotate_kept_key(settings)
+    (tmp_path / "secret.key.former").unlink()
+    moment = 61
+    assert not running.verify(proof, "m", purpose="p")
 
 
 def test_a_former_key_goes_when_its_overlap_is_over(tmp_path: Path) -> None:
@@ -88,6 +118,50 @@ async def test_sealed_secrets_move_to_the_current_key(database: Database, tenant
         assert stored is not None
         assert stored.totp_secret_sealed is not None
         assert open_totp_secret(SecretBox(NEW), stored.totp_secret_sealed) == "JBSWY3DP"
+
+
+async def test_recovery_codes_outlive_every_key(database: Database, tenant: Tenant) -> None:
+    """They are for the day the phone is lost, which may be years after the key is."""
+    unrelated = SecretBox(NEW)
+    sealing = SecretBox(OLD)
+    user = await make_user(
+        database, tenant, totp_secret_sealed=seal_totp_secret(sealing, new_totp_secret())
+    )
+    await _forget_foreign_secrets(database, keep=tenant)
+    async with database.transaction(user_id=user.id) as session:
+        codes = await make_recovery_codes(session, user_id=user.id)
+    assert (await reseal(database, SecretBox(NEW, former=(OLD,)))).moved == 1
+    # By a hub that never heard of the key they were made under.
+    assert await _shown(database, user, unrelated, codes[0]) is Factor.RECOVERY_CODE
+    assert await _shown(database, user, unrelated, codes[0]) is None
+    assert await _shown(database, user, unrelated, codes[1]) is Factor.RECOVERY_CODE
+    assert {len(code.replace("-", "")) * 5 for code in codes} == {120}  # bits
+
+
+async def test_codes_of_the_old_kind_are_honoured_and_counted(
+    database: Database, tenant: Tenant
+) -> None:
+    """They were kept under the hub's key: good while it is honoured, and somebody should know."""
+    old, both = SecretBox(OLD), SecretBox(NEW, former=(OLD,))
+    user = await make_user(
+        database, tenant, totp_secret_sealed=seal_totp_secret(both, new_totp_secret())
+    )
+    await _forget_foreign_secrets(database, keep=tenant)
+    before = (await reseal(database, both)).former_codes
+    async with database.transaction(user_id=user.id) as session:
+        for code in ("abcdefgh22334455", "abcdefgh22334466"):
+            digest = old.mac(f"{user.id}\n{code}", purpose="recovery-code")
+            session.add(RecoveryCode(user_id=user.id, digest=digest))
+    assert (await reseal(database, both)).former_codes == before + 1
+    assert await _shown(database, user, both, "ABCD-EFGH-2233-4455") is Factor.RECOVERY_CODE
+    assert await _shown(database, user, SecretBox(NEW), "abcdefgh22334466") is None
+
+
+async def _shown(database: Database, user: User, box: SecretBox, code: str) -> Factor | None:
+    async with database.transaction(user_id=user.id) as session:
+        return await show_second_factor(
+            session, box=box, user_id=user.id, code=code, at=datetime.now(UTC)
+        )
 
 
 async def _forget_foreign_secrets(database: Database, *, keep: Tenant) -> None:

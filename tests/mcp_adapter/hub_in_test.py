@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, override
@@ -47,6 +47,11 @@ class FakeAuthenticator:
             return self.principals[token]
         except KeyError:
             raise Unauthenticated('The "access token" has expired.') from None
+
+    async def turned_away(
+        self, reason: str, *, shown: Sequence[str] = (), address: str, request_id: str
+    ) -> None:
+        """Remember nothing: what is written down is tested where it is."""
 
 
 @dataclass

@@ -22,6 +22,8 @@ from httpcore2 import AnyIOBackend, AsyncNetworkStream
 PUBLIC_ADDRESS = "93.184.215.14"
 HOST = "client.example"
 URL = f"https://{HOST}/oauth/metadata.json"
+# Native apps write no port into a document: they learn it when they start to listen.
+NATIVE_REDIRECTS = ["http://127.0.0.1/callback", "http://localhost/oauth/callback"]
 
 type Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
@@ -53,6 +55,7 @@ class DocumentHost:
 
     network: Loopback
     trust: ssl.SSLContext
+    authority: Path  # the authority's certificate, for processes that should trust it
     documents: dict[str, Answer] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
 
@@ -110,8 +113,10 @@ async def document_host(folder: Path) -> AsyncIterator[DocumentHost]:
     chain.write_bytes(certificate + key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain)
-    trust = ssl.create_default_context(cadata=authority.decode())
-    host = DocumentHost(Loopback(0), trust)
+    trusted = folder / "authority.pem"
+    trusted.write_bytes(authority)
+    trust = ssl.create_default_context(cafile=trusted)
+    host = DocumentHost(Loopback(0), trust, trusted)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -153,7 +153,7 @@ async def test_consent_from_another_site_changes_nothing(
         headers={"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
     )
     assert response.status_code == 403
-    assert await events_of(database, tenant) == SHOWN
+    assert await events_of(database, tenant) == [*SHOWN, ("form_refused", "refused")]
 
 
 @pytest.mark.parametrize("decision", ["allow", "deny"])

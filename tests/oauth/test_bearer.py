@@ -59,9 +59,10 @@ async def test_knows_when_the_token_expires(token: str, authenticator: BearerAut
 async def test_turns_away_what_is_no_token_without_asking(
     foreign: str, authenticator: BearerAuthenticator, statements: Statements
 ) -> None:
-    with pytest.raises(Unauthenticated):
+    with pytest.raises(Unauthenticated, match="not one of this hub's"):
         await authenticator.authenticate(foreign)
-    assert statements == []
+    # Nothing is looked up; that it was shown is written down.
+    assert [statement.split(" (")[0] for statement in statements] == ["INSERT INTO oauth_events"]
 
 
 async def test_refuses_a_token_it_never_issued(authenticator: BearerAuthenticator) -> None:

@@ -19,6 +19,7 @@ from hub.database import Database
 from hub.settings import Settings
 from hub.tenancy.models import Tenant
 from oauth.bearer import BearerAuthenticator
+from oauth.client_documents.addresses import is_public
 from oauth.client_documents.caching import LONGEST, SHORTEST, fresh_for
 from oauth.client_documents.errors import DocumentUnavailableError
 from oauth.client_documents.fetcher import Fetched, HttpsFetcher
@@ -275,3 +276,9 @@ async def test_the_web_is_preferred_to_what_is_known_by_heart(
         stored = await client_by_id(session, client_id=CLAUDE)
         assert stored is not None
         await session.delete(stored)
+
+
+@pytest.mark.parametrize("public", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"])
+def test_public_addresses_are_public(public: str) -> None:
+    """The counterpart: the rule is not simply no."""
+    assert is_public(public)

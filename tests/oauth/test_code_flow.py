@@ -183,6 +183,7 @@ async def test_nothing_is_allowed_while_the_box_stays_empty(
     assert await events_of(database, off) == [
         ("signed_in", "success"),
         ("oauth_consent_shown", "success"),
+        ("oauth_request_refused", "refused"),
     ]
 
 

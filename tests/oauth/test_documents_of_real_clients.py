@@ -13,7 +13,8 @@ from pydantic import AnyUrl
 
 from oauth.client_documents.fetcher import HttpsFetcher
 from tests.acceptance.person import Account
-from tests.clients.test_python_sdk import REDIRECT_URI, Browser, Memory
+from tests.clients.python_client import Memory
+from tests.clients.test_python_sdk import REDIRECT_URI, Browser
 from tests.oauth.document_host import URL, DocumentHost, document_host
 from tests.running_hub import RunningHub, serving
 

@@ -179,7 +179,7 @@ async def test_attempts_are_slowed_down(
 ) -> None:
     user = await make_user(database, tenant, password_hash=PASSWORD_HASH)
     app = make_app(settings.model_copy(update={"sign_in_attempts_per_minute": 3}), database)
-    async with Browser(app, APP_ORIGIN) as browser:
+    async with Browser(app, APP_ORIGIN, address="2001:db8:aaac::1") as browser:
         statuses = [(await browser.sign_in(user.email, "wrong")).status_code for _ in range(3)]
         response = await browser.sign_in(user.email, PASSWORD)
     assert statuses == [400, 400, 400]

@@ -22,6 +22,7 @@ def upgrade() -> None:
         "agents",
         sa.Column("is_enrolled", sa.Boolean(), nullable=False, server_default=sa.text("true")),
     )
+    op.add_column("agents", sa.Column("retired_at", sa.DateTime(timezone=True), nullable=True))
     op.create_index(
         "uq_agents_machine",
         "agents",
@@ -89,5 +90,6 @@ def downgrade() -> None:
     op.drop_table("agent_keys")
     op.drop_table("enrolment_tokens")
     op.drop_index("uq_agents_machine", table_name="agents")
+    op.drop_column("agents", "retired_at")
     op.drop_column("agents", "is_enrolled")
     op.drop_column("agents", "machine_digest")

@@ -1,18 +1,441 @@
 """Alert rules, their state, mutes, maintenance, and webhooks with their deliveries.
 
+Deliveries are written by triggers, in the transaction that changed the alert or the detection:
+whoever writes alerts need not know of webhooks, and nothing is told that was not committed.
+
+* An alert that opens is told to each webhook that wants it; under a mute the delivery waits.
+* One that becomes worse is told to those whom it now concerns.
+* That it is over is told to those who heard that it began, so that nobody keeps it open for ever.
+* A mute without an end ends with the last alert that it is about.
+
 Revision ID: 0012
 Revises: 0011
 """
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+from hub.migrations.protection import OF_TENANT, PRESENTED, protect
 
 revision = "0012"
 down_revision = "0011"
 branch_labels = None
 depends_on = None
 
+INSTANT = sa.DateTime(timezone=True)
+WORD = sa.String(32)
+# The jobs ask which tenants have something due; nobody else asks for all tenants.
+OF_TENANT_OR_ALL = f"{OF_TENANT} OR {PRESENTED} = '*'"
+
 
 def upgrade() -> None:
-    pass
+    op.add_column("alerts", sa.Column("rule_id", sa.Uuid(), nullable=True))
+    _rules()
+    _quiet()
+    _webhooks()
+    for table in ("alert_rules", "alert_rule_states", "alert_watches", "alert_mutes"):
+        protect(table)
+    for table in ("maintenance_windows", "webhooks"):
+        protect(table)
+    protect("webhook_deliveries", condition=OF_TENANT_OR_ALL)
+    for statement in FUNCTIONS:
+        op.execute(statement)
+    for name, event, table, transition, function in TRIGGERS:
+        op.execute(
+            f"CREATE TRIGGER {name} AFTER {event} ON {table} REFERENCING {transition}"
+            f" FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+        )
+
+
+def _tenant(table: str) -> tuple[sa.Column[object], sa.ForeignKeyConstraint]:
+    return (
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenants.id"], name=f"fk_{table}_tenant_id", ondelete="CASCADE"
+        ),
+    )
+
+
+def _reference(table: str, column: str, target: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(
+        ["tenant_id", column],
+        [f"{target}.tenant_id", f"{target}.id"],
+        name=f"fk_{table}_tenant_id_{column}",
+        ondelete="CASCADE",
+    )
+
+
+def _text(name: str, length: int, *, nullable: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.String(length), nullable=nullable)
+
+
+def _instant(name: str, *, nullable: bool = False) -> sa.Column[object]:
+    return sa.Column(name, INSTANT, nullable=nullable)
+
+
+def _id(name: str, *, nullable: bool = False) -> sa.Column[object]:
+    return sa.Column(name, sa.Uuid(), nullable=nullable)
+
+
+def _rules() -> None:
+    op.create_table(
+        "alert_rules",
+        *_tenant("alert_rules"),
+        _id("id"),
+        _text("name", 100),
+        sa.Column("metric", WORD, nullable=False),
+        sa.Column("operator", WORD, nullable=False),
+        sa.Column("threshold", sa.Float(), nullable=False),
+        sa.Column("duration_seconds", sa.Integer(), nullable=False),
+        sa.Column("hysteresis", sa.Float(), nullable=False),
+        sa.Column("clear_seconds", sa.Integer(), nullable=False),
+        sa.Column("severity", WORD, nullable=False),
+        sa.Column("category", WORD, nullable=False),
+        sa.Column("target", WORD, nullable=False),
+        sa.Column("agent_ids", postgresql.ARRAY(sa.Uuid()), nullable=False),
+        _text("tag", 200, nullable=True),
+        sa.Column("is_enabled", sa.Boolean(), nullable=False),
+        _text("template", 64, nullable=True),
+        _text("created_by", 254),
+        _instant("created_at"),
+        _instant("updated_at"),
+        sa.CheckConstraint(
+            "duration_seconds BETWEEN 0 AND 604800", name=op.f("ck_alert_rules_duration_in_range")
+        ),
+        sa.CheckConstraint(
+            "clear_seconds BETWEEN 0 AND 604800", name=op.f("ck_alert_rules_clear_in_range")
+        ),
+        sa.CheckConstraint("hysteresis >= 0", name=op.f("ck_alert_rules_hysteresis_in_range")),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_alert_rules"),
+    )
+    op.create_index(
+        "uq_alert_rules_tenant_id_name", "alert_rules", ["tenant_id", "name"], unique=True
+    )
+    op.create_table(
+        "alert_rule_states",
+        *_tenant("alert_rule_states"),
+        _id("rule_id"),
+        _id("subject_id"),
+        sa.Column("phase", WORD, nullable=False),
+        _instant("since"),
+        _instant("seen_at"),
+        _reference("alert_rule_states", "rule_id", "alert_rules"),
+        sa.PrimaryKeyConstraint("tenant_id", "rule_id", "subject_id", name="pk_alert_rule_states"),
+    )
+    op.create_table(
+        "alert_watches",
+        *_tenant("alert_watches"),
+        _instant("watched_since"),
+        _instant("evaluated_at"),
+        sa.PrimaryKeyConstraint("tenant_id", name="pk_alert_watches"),
+    )
+
+
+def _quiet() -> None:
+    op.create_table(
+        "alert_mutes",
+        *_tenant("alert_mutes"),
+        _id("id"),
+        _id("rule_id", nullable=True),
+        _id("agent_id", nullable=True),
+        _id("alert_id", nullable=True),
+        _text("reason", 500),
+        _text("created_by", 254),
+        _instant("created_at"),
+        _instant("ends_at", nullable=True),
+        sa.CheckConstraint(
+            "num_nonnulls(rule_id, agent_id, alert_id) = 1",
+            name=op.f("ck_alert_mutes_about_one_thing"),
+        ),
+        _reference("alert_mutes", "rule_id", "alert_rules"),
+        _reference("alert_mutes", "agent_id", "agents"),
+        _reference("alert_mutes", "alert_id", "alerts"),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_alert_mutes"),
+    )
+    op.create_index("ix_alert_mutes_tenant_id_ends_at", "alert_mutes", ["tenant_id", "ends_at"])
+    op.create_table(
+        "maintenance_windows",
+        *_tenant("maintenance_windows"),
+        _id("id"),
+        _id("agent_id", nullable=True),
+        _text("tag", 200, nullable=True),
+        _instant("starts_at"),
+        _instant("ends_at"),
+        _text("reason", 500),
+        sa.Column("sla_maintenance_ids", postgresql.ARRAY(sa.Text()), nullable=False),
+        _text("created_by", 254),
+        _instant("created_at"),
+        sa.CheckConstraint(
+            "ends_at > starts_at", name=op.f("ck_maintenance_windows_ends_after_start")
+        ),
+        sa.CheckConstraint(
+            "num_nonnulls(agent_id, tag) <= 1", name=op.f("ck_maintenance_windows_about_one_thing")
+        ),
+        _reference("maintenance_windows", "agent_id", "agents"),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_maintenance_windows"),
+    )
+    op.create_index(
+        "ix_maintenance_windows_tenant_id_ends_at", "maintenance_windows", ["tenant_id", "ends_at"]
+    )
+    op.create_index(
+        "ix_maintenance_windows_newest_first",
+        "maintenance_windows",
+        ["tenant_id", sa.text("starts_at DESC"), sa.text("id DESC")],
+    )
+
+
+def _webhooks() -> None:
+    op.create_table(
+        "webhooks",
+        *_tenant("webhooks"),
+        _id("id"),
+        _text("name", 100),
+        sa.Column("url_sealed", sa.LargeBinary(), nullable=False),
+        _text("shown_url", 300),
+        sa.Column("secret_sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("former_secret_sealed", sa.LargeBinary(), nullable=True),
+        _instant("former_secret_until", nullable=True),
+        sa.Column("events", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("min_severity", WORD, nullable=False),
+        sa.Column("min_severity_rank", sa.Integer(), nullable=False),
+        sa.Column("is_enabled", sa.Boolean(), nullable=False),
+        _text("disabled_reason", 64),
+        _instant("failing_since", nullable=True),
+        _instant("last_success_at", nullable=True),
+        _text("created_by", 254),
+        _instant("created_at"),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_webhooks"),
+    )
+    op.create_index("uq_webhooks_tenant_id_name", "webhooks", ["tenant_id", "name"], unique=True)
+    op.create_table(
+        "webhook_deliveries",
+        *_tenant("webhook_deliveries"),
+        _id("id"),
+        _id("webhook_id"),
+        sa.Column("sequence", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("event", WORD, nullable=False),
+        _id("subject_id"),
+        sa.Column("subject", postgresql.JSONB(), nullable=False),
+        sa.Column("state", WORD, nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        _instant("next_attempt_at"),
+        sa.Column("last_status", sa.Integer(), nullable=True),
+        _text("last_error", 64),
+        _instant("created_at"),
+        _instant("last_attempt_at", nullable=True),
+        _instant("finished_at", nullable=True),
+        _reference("webhook_deliveries", "webhook_id", "webhooks"),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_webhook_deliveries"),
+    )
+    op.create_index(
+        "ix_webhook_deliveries_webhook",
+        "webhook_deliveries",
+        ["tenant_id", "webhook_id", sa.text("sequence DESC")],
+    )
+    op.create_index(
+        "ix_webhook_deliveries_due",
+        "webhook_deliveries",
+        ["next_attempt_at"],
+        postgresql_where=sa.text("state IN ('pending', 'sending')"),
+    )
+    op.create_index(
+        "ix_webhook_deliveries_subject",
+        "webhook_deliveries",
+        ["tenant_id", "subject_id", "webhook_id", "sequence"],
+    )
+
+
+MUTED = """
+CREATE FUNCTION monsys_is_muted(tenant uuid, alert uuid, rule uuid, agent uuid) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (
+        SELECT FROM alert_mutes m
+        WHERE m.tenant_id = tenant AND (m.ends_at IS NULL OR m.ends_at > now())
+            AND (m.alert_id = alert OR m.rule_id = rule OR m.agent_id = agent)
+    )
+$$
+"""
+ALERT_SUBJECT = """
+CREATE FUNCTION monsys_alert_subject(alert alerts) RETURNS jsonb
+LANGUAGE sql STABLE AS $$
+    SELECT jsonb_build_object(
+        'id', alert.id, 'title', alert.title, 'description', alert.description,
+        'severity', alert.severity, 'category', alert.category, 'source', alert.source,
+        'state', alert.state, 'opened_at', alert.opened_at, 'resolved_at', alert.resolved_at,
+        'rule_id', alert.rule_id,
+        'agent', (
+            SELECT jsonb_build_object('id', a.id, 'name', a.name) FROM agents a
+            WHERE a.tenant_id = alert.tenant_id AND a.id = alert.agent_id
+        )
+    )
+$$
+"""
+TELL_OF_ALERTS = """
+CREATE FUNCTION monsys_tell_of_alert(alert alerts, webhook uuid, event text, is_muted boolean)
+RETURNS void LANGUAGE sql AS $$
+    INSERT INTO webhook_deliveries (
+        tenant_id, id, webhook_id, event, subject_id, subject,
+        state, attempts, next_attempt_at, last_error, created_at
+    ) VALUES (
+        alert.tenant_id, gen_random_uuid(), webhook, event, alert.id, monsys_alert_subject(alert),
+        CASE WHEN is_muted THEN 'muted' ELSE 'pending' END, 0, now(), '', now()
+    )
+$$
+"""
+OPENED = """
+CREATE FUNCTION monsys_alerts_opened() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM monsys_tell_of_alert(
+        alert, w.id, 'alert.opened',
+        monsys_is_muted(alert.tenant_id, alert.id, alert.rule_id, alert.agent_id)
+    )
+    FROM alerts alert
+    JOIN fresh ON fresh.tenant_id = alert.tenant_id AND fresh.id = alert.id
+    JOIN webhooks w ON w.tenant_id = alert.tenant_id AND w.is_enabled
+        AND 'alert.opened' = ANY (w.events) AND alert.severity_rank >= w.min_severity_rank
+    WHERE fresh.state = 'open';
+    RETURN NULL;
+END $$
+"""
+CHANGED = """
+CREATE FUNCTION monsys_alerts_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    -- One that became worse concerns webhooks that it did not concern before.
+    PERFORM monsys_tell_of_alert(
+        alert, w.id, 'alert.opened',
+        monsys_is_muted(alert.tenant_id, alert.id, alert.rule_id, alert.agent_id)
+    )
+    FROM alerts alert
+    JOIN fresh ON fresh.tenant_id = alert.tenant_id AND fresh.id = alert.id
+    JOIN former ON former.tenant_id = alert.tenant_id AND former.id = alert.id
+    JOIN webhooks w ON w.tenant_id = alert.tenant_id AND w.is_enabled
+        AND 'alert.opened' = ANY (w.events) AND fresh.severity_rank >= w.min_severity_rank
+        AND former.severity_rank < w.min_severity_rank
+    WHERE former.state = 'open' AND fresh.state = 'open' AND NOT EXISTS (
+        SELECT FROM webhook_deliveries d
+        WHERE d.tenant_id = alert.tenant_id AND d.subject_id = alert.id
+            AND d.webhook_id = w.id AND d.event = 'alert.opened'
+    );
+    PERFORM monsys_tell_of_alert(alert, w.id, 'alert.resolved', false)
+    FROM alerts alert
+    JOIN fresh ON fresh.tenant_id = alert.tenant_id AND fresh.id = alert.id
+    JOIN former ON former.tenant_id = alert.tenant_id AND former.id = alert.id
+    JOIN webhooks w ON w.tenant_id = alert.tenant_id AND w.is_enabled
+        AND 'alert.resolved' = ANY (w.events)
+    WHERE former.state = 'open' AND fresh.state = 'resolved' AND (
+        EXISTS (
+            SELECT FROM webhook_deliveries d
+            WHERE d.tenant_id = alert.tenant_id AND d.subject_id = alert.id
+                AND d.webhook_id = w.id AND d.event = 'alert.opened'
+                AND d.state NOT IN ('muted', 'cancelled')
+        )
+        OR 'alert.opened' <> ALL (w.events) AND alert.severity_rank >= w.min_severity_rank
+            AND NOT monsys_is_muted(alert.tenant_id, alert.id, alert.rule_id, alert.agent_id)
+    );
+    -- What began and ended under a mute is never told.
+    UPDATE webhook_deliveries d SET state = 'cancelled', finished_at = now()
+    FROM fresh
+    WHERE d.tenant_id = fresh.tenant_id AND d.subject_id = fresh.id AND d.state = 'muted'
+        AND fresh.state = 'resolved';
+    UPDATE alert_mutes m SET ends_at = greatest(now(), m.created_at)
+    FROM (SELECT DISTINCT fresh.tenant_id FROM fresh WHERE fresh.state = 'resolved') resolved
+    WHERE m.tenant_id = resolved.tenant_id AND m.ends_at IS NULL AND NOT EXISTS (
+        SELECT FROM alerts a
+        WHERE a.tenant_id = m.tenant_id AND a.state = 'open'
+            AND (a.id = m.alert_id OR a.rule_id = m.rule_id OR a.agent_id = m.agent_id)
+    );
+    RETURN NULL;
+END $$
+"""
+DETECTION_SUBJECT = """
+    jsonb_build_object(
+        'id', fresh.id, 'number', fresh.number, 'rule_kind', fresh.rule_kind,
+        'title', fresh.title, 'severity', fresh.severity, 'technique', fresh.technique,
+        'state', fresh.state, 'source_address', fresh.source_address,
+        'target_user', fresh.target_user, 'event_count', fresh.event_count,
+        'first_seen_at', fresh.first_seen_at, 'last_seen_at', fresh.last_seen_at,
+        'acknowledged_by', fresh.acknowledged_by,
+        'agent', (
+            SELECT jsonb_build_object('id', a.id, 'name', a.name) FROM agents a
+            WHERE a.tenant_id = fresh.tenant_id AND a.id = fresh.agent_id
+        )
+    )
+"""
+DETECTIONS_OPENED = f"""
+CREATE FUNCTION monsys_detections_opened() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO webhook_deliveries (
+        tenant_id, id, webhook_id, event, subject_id, subject,
+        state, attempts, next_attempt_at, last_error, created_at
+    )
+    SELECT fresh.tenant_id, gen_random_uuid(), w.id, 'detection.opened', fresh.id,
+        {DETECTION_SUBJECT}, 'pending', 0, now(), '', now()
+    FROM fresh
+    JOIN webhooks w ON w.tenant_id = fresh.tenant_id AND w.is_enabled
+        AND 'detection.opened' = ANY (w.events) AND fresh.severity_rank >= w.min_severity_rank
+    WHERE fresh.state = 'open';
+    RETURN NULL;
+END $$
+"""
+DETECTIONS_CHANGED = f"""
+CREATE FUNCTION monsys_detections_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO webhook_deliveries (
+        tenant_id, id, webhook_id, event, subject_id, subject,
+        state, attempts, next_attempt_at, last_error, created_at
+    )
+    SELECT fresh.tenant_id, gen_random_uuid(), w.id, 'detection.' || fresh.state, fresh.id,
+        {DETECTION_SUBJECT}, 'pending', 0, now(), '', now()
+    FROM fresh
+    JOIN former ON former.tenant_id = fresh.tenant_id AND former.id = fresh.id
+    JOIN webhooks w ON w.tenant_id = fresh.tenant_id AND w.is_enabled
+        AND 'detection.' || fresh.state = ANY (w.events)
+        AND fresh.severity_rank >= w.min_severity_rank
+    WHERE fresh.state <> former.state;
+    RETURN NULL;
+END $$
+"""
+FUNCTIONS = (
+    *(MUTED, ALERT_SUBJECT, TELL_OF_ALERTS, OPENED, CHANGED),
+    *(DETECTIONS_OPENED, DETECTIONS_CHANGED),
+)
+TRIGGERS = (
+    ("alerts_tell_opened", "INSERT", "alerts", "NEW TABLE AS fresh", "monsys_alerts_opened"),
+    (
+        "alerts_tell_changed",
+        "UPDATE",
+        "alerts",
+        "OLD TABLE AS former NEW TABLE AS fresh",
+        "monsys_alerts_changed",
+    ),
+    (
+        "detections_tell_opened",
+        "INSERT",
+        "detections",
+        "NEW TABLE AS fresh",
+        "monsys_detections_opened",
+    ),
+    (
+        "detections_tell_changed",
+        "UPDATE",
+        "detections",
+        "OLD TABLE AS former NEW TABLE AS fresh",
+        "monsys_detections_changed",
+    ),
+)
 
 
 def downgrade() -> None:
-    pass
+    for name, _event, table, _transition, function in TRIGGERS:
+        op.execute(f"DROP TRIGGER {name} ON {table}")
+        op.execute(f"DROP FUNCTION {function}()")
+    op.execute("DROP FUNCTION monsys_tell_of_alert(alerts, uuid, text, boolean)")
+    op.execute("DROP FUNCTION monsys_alert_subject(alerts)")
+    op.execute("DROP FUNCTION monsys_is_muted(uuid, uuid, uuid, uuid)")
+    for table in (
+        *("webhook_deliveries", "webhooks", "maintenance_windows", "alert_mutes"),
+        *("alert_watches", "alert_rule_states", "alert_rules"),
+    ):
+        op.drop_table(table)
+    op.drop_column("alerts", "rule_id")

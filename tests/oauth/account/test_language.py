@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import oauth
+from hub.language import catalogue, negotiated
 from hub.mail import NoMail
 from hub.principal import Role
 from hub.tenancy import members, password_policy
-from oauth.language import catalogue, negotiated
 from tests.oauth.account.conftest import MakeSomeone
 from tests.oauth.account.outbox import Outbox
 from tests.oauth.browser import Browser, Page
@@ -33,7 +33,7 @@ ELSEWHERE = {
 }
 # For developers, in the log or in an exception that no page shows.
 NOT_SHOWN = {"monsys"}
-GERMAN = catalogue("de")
+GERMAN = catalogue("oauth", "de")
 
 
 def texts_of_template(path: Path) -> set[str]:

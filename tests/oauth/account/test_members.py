@@ -250,7 +250,10 @@ async def test_a_new_role_holds_at_once_and_ends_the_sign_ins_of_the_former(
     assert response.headers["location"] == "/account/members?done=changed"
     assert (await roles_in(database, tenant))[colleague.email] == "admin"
     assert (await colleague.browser.get("/account/members")).status_code == 303
-    assert (await events_of(database, tenant))[-1] == ("member_role_changed", "success")
+    assert (await events_of(database, tenant))[-2:] == [
+        ("member_role_changed", "success"),
+        ("session_refused", "refused"),
+    ]
 
 
 async def test_with_a_removed_member_go_their_sign_ins_and_apps(
@@ -268,8 +271,12 @@ async def test_with_a_removed_member_go_their_sign_ins_and_apps(
     assert response.headers["location"] == "/account/members?done=removed"
     assert await roles_in(database, tenant) == {owner.email: "owner"}
     assert (await colleague.browser.get("/account/members")).status_code == 303
-    refused = (await events_of(database, tenant))[-2:]
-    assert refused == [("member_removed", "success"), ("oauth_grant_revoked", "success")]
+    refused = (await events_of(database, tenant))[-3:]
+    assert refused == [
+        ("member_removed", "success"),
+        ("oauth_grant_revoked", "success"),
+        ("session_refused", "refused"),
+    ]
     # Added again later, what was connected before stays ended.
     async with database.transaction(tenant_id=tenant.id, user_id=colleague.user.id) as session:
         await session.execute(

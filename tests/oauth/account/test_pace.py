@@ -1,14 +1,22 @@
 """Failed sign-ins wait longer each time, and nobody can shut somebody else out for good."""
 
 import asyncio
+from datetime import timedelta
+from uuid import uuid4
 
 import httpx2
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import select, update
+from sqlmodel import col
 
+from hub.clock import utc_now
+from hub.database import Database
 from hub.errors import Throttled
 from hub.settings import Settings
-from oauth.sign_in_pace import SignInPace
+from hub.tenancy.models import AttemptCount
+from hub.tenancy.pruning import prune_accounts
+from oauth.sign_in_pace import SignInPace, _keys
 from tests.oauth.account.conftest import MakeSomeone
 from tests.oauth.browser import Browser
 from tests.oauth.conftest import APP_ORIGIN
@@ -16,72 +24,141 @@ from tests.oauth.flow import PASSWORD
 
 
 @pytest.fixture
-def pace(settings: Settings) -> SignInPace:
-    return SignInPace(settings)
+def pace(settings: Settings, database: Database) -> SignInPace:
+    return SignInPace(settings, database)
 
 
-async def attempt(pace: SignInPace, *, address: str = "a", device: str | None = None) -> int:
+@pytest.fixture
+def account() -> str:
+    """Return an account of this test's own: counts are kept in the database."""
+    return uuid4().hex
+
+
+async def attempt(
+    pace: SignInPace, account: str, *, address: str = "a", device: str | None = None
+) -> int:
     """Try once and fail; return after how many seconds one may try again, 0 for at once."""
     try:
-        await pace.attempt("sign-in", account="ada", address=address, device=device)
+        await pace.attempt("sign-in", account=account, address=address, device=device)
     except Throttled as error:
         return error.retry_after_seconds
-    await pace.failed("sign-in", account="ada", device=device)
+    await pace.failed("sign-in", account=account, device=device)
     return 0
 
 
-async def test_five_attempts_are_free_and_then_each_waits_twice_as_long(pace: SignInPace) -> None:
-    assert [await attempt(pace) for _ in range(6)] == [0] * 6
+async def pass_time(database: Database, digest: str) -> None:
+    """Let this count be over."""
+    async with database.transaction(presented=digest) as session:
+        await session.execute(
+            update(AttemptCount)
+            .where(col(AttemptCount.digest) == digest)
+            .values(expires_at=utc_now() - timedelta(seconds=1))
+        )
+
+
+async def test_five_attempts_are_free_and_then_each_waits_twice_as_long(
+    pace: SignInPace, account: str, database: Database
+) -> None:
+    _, pause = _keys("sign-in", account, "a")
+    assert [await attempt(pace, account) for _ in range(6)] == [0] * 6
     waits = []
     for _ in range(12):
-        waits.append(await attempt(pace))
-        # Time passes: the pause is over.
-        for key in [key for key in pace._storage.storage if "pause" in key]:  # type: ignore[attr-defined]
-            await pace._storage.clear(key)
-        assert await attempt(pace) == 0
+        waits.append(await attempt(pace, account))
+        await pass_time(database, pause)
+        assert await attempt(pace, account) == 0
     assert [wait - 1 for wait in waits] == pytest.approx(
         [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900], abs=1
     )
 
 
-async def test_impatience_does_not_make_the_wait_longer(pace: SignInPace) -> None:
+async def test_impatience_does_not_make_the_wait_longer(pace: SignInPace, account: str) -> None:
     for _ in range(6):
-        await attempt(pace)
-    assert {await attempt(pace) for _ in range(50)} <= {1, 2, 3}
+        await attempt(pace, account)
+    assert {await attempt(pace, account) for _ in range(50)} <= {1, 2, 3}
 
 
-async def test_of_fifty_at_once_only_a_few_are_tried(pace: SignInPace) -> None:
-    waits = await asyncio.gather(*(attempt(pace) for _ in range(50)))
+async def test_of_fifty_at_once_only_a_few_are_tried(pace: SignInPace, account: str) -> None:
+    waits = await asyncio.gather(*(attempt(pace, account) for _ in range(50)))
     assert waits.count(0) == 6
 
 
-async def test_success_starts_over(pace: SignInPace) -> None:
-    for _ in range(6):
-        await attempt(pace)
-    await pace.succeeded("sign-in", account="ada", address="a", device=None)
-    assert [await attempt(pace) for _ in range(6)] == [0] * 6
+async def test_of_fifty_at_once_on_two_replicas_no_more_are_tried(
+    settings: Settings, database: Database, account: str
+) -> None:
+    replicas = [SignInPace(settings, Database(database.url, pool_size=4)) for _ in range(2)]
+    waits = await asyncio.gather(
+        *(
+            attempt(replicas[number % 2], account, address=f"host-{number}", device="one")
+            for number in range(50)
+        )
+    )
+    assert waits.count(0) == 6
+    for replica in replicas:
+        await replica._database.close()
 
 
-async def test_failures_at_one_address_do_not_slow_another_down(pace: SignInPace) -> None:
+async def test_a_restart_is_no_new_start(
+    settings: Settings, database: Database, account: str
+) -> None:
     for _ in range(6):
-        await attempt(pace)
-    assert await attempt(pace) > 0
-    assert await attempt(pace, address="b") == 0
+        await attempt(SignInPace(settings, database), account)
+    assert await attempt(SignInPace(settings, database), account) > 0
+
+
+async def test_success_starts_over(pace: SignInPace, account: str) -> None:
+    for _ in range(6):
+        await attempt(pace, account)
+    await pace.succeeded("sign-in", account=account, address="a", device=None)
+    assert [await attempt(pace, account) for _ in range(6)] == [0] * 6
+
+
+async def test_an_hour_of_silence_starts_over(
+    pace: SignInPace, account: str, database: Database
+) -> None:
+    for _ in range(6):
+        await attempt(pace, account)
+    for digest in _keys("sign-in", account, "a"):
+        await pass_time(database, digest)
+    assert [await attempt(pace, account) for _ in range(6)] == [0] * 6
+
+
+async def test_failures_at_one_address_do_not_slow_another_down(
+    pace: SignInPace, account: str
+) -> None:
+    for _ in range(6):
+        await attempt(pace, account)
+    assert await attempt(pace, account) > 0
+    assert await attempt(pace, account, address="b") == 0
 
 
 async def test_guesses_from_everywhere_are_bounded_but_never_hold_up_a_known_browser(
-    pace: SignInPace,
+    pace: SignInPace, account: str
 ) -> None:
-    waits = [await attempt(pace, address=f"host-{n}") for n in range(101)]
+    waits = [await attempt(pace, account, address=f"host-{n}") for n in range(101)]
     assert waits[:100] == [0] * 100
     assert 3500 < waits[100] <= 3602
-    assert await attempt(pace, address="home", device="known") == 0
+    assert await attempt(pace, account, address="home", device="known") == 0
 
 
-async def test_a_known_browser_has_a_pace_of_its_own(pace: SignInPace) -> None:
+async def test_a_known_browser_has_a_pace_of_its_own(pace: SignInPace, account: str) -> None:
     for _ in range(6):
-        await attempt(pace, device="stolen")
-    assert await attempt(pace, device="stolen") > 0
+        await attempt(pace, account, device="stolen")
+    assert await attempt(pace, account, device="stolen") > 0
+
+
+async def test_counts_that_are_over_are_forgotten_and_tell_nothing_meanwhile(
+    pace: SignInPace, account: str, database: Database
+) -> None:
+    await attempt(pace, account, address="198.51.100.7")
+    failures, _ = _keys("sign-in", account, "198.51.100.7")
+    await pass_time(database, failures)
+    async with database.transaction(presented="*") as session:
+        kept = str((await session.execute(select(AttemptCount))).all())
+    assert account not in kept
+    assert "198.51.100.7" not in kept
+    await prune_accounts(database)
+    async with database.transaction(presented=failures) as session:
+        assert (await session.execute(select(AttemptCount))).all() == []
 
 
 async def test_who_signed_in_before_gets_in_while_others_guess(

@@ -51,6 +51,7 @@ async def test_a_link_sets_a_new_password_and_ends_every_sign_in(
         ("signed_in", "success"),
         ("password_reset_requested", "success"),
         ("password_changed", "success"),
+        ("session_refused", "refused"),
         ("sign_in_failed", "refused"),
         ("signed_in", "success"),
     ]
@@ -148,7 +149,7 @@ async def test_signing_out_everywhere_ends_every_sign_in_in_every_tenant(
         assert urlsplit(response.headers["location"]).path == "/sign-in"
         assert (await other.get("/account/security")).status_code == 303
     assert (await person.browser.get("/account/security")).status_code == 303
-    assert (await events_of(database, tenant))[-1] == ("signed_out_everywhere", "success")
+    assert ("signed_out_everywhere", "success") in await events_of(database, tenant)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +186,8 @@ async def test_no_other_site_changes_anything(
         (await post(path, data=foreign.fields, headers=ours)).status_code,
     ]
     assert statuses == [403] * 4
-    assert await events_of(database, tenant) == before
+    refused = [("form_refused", "refused")] * 4
+    assert await events_of(database, tenant) == [*before, *refused]
 
 
 @pytest.mark.parametrize(

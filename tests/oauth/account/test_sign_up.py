@@ -211,7 +211,7 @@ async def test_an_address_causes_only_so_many_letters(
     settings: Settings, database: Database, outbox: Outbox, email: str
 ) -> None:
     app = app_with(settings, database, outbox, account_letters_per_hour=2)
-    async with Browser(app, APP_ORIGIN) as browser:
+    async with Browser(app, APP_ORIGIN, address="2001:db8:aaab::1") as browser:
         statuses = [(await sign_up(browser, f"{n}{email}")).status_code for n in range(3)]
     assert statuses == [303, 303, 429]
 

@@ -1,16 +1,18 @@
 """Fixtures: a watched tenant, and the connector behind the authorization server."""
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from hub.audit.writer import AuditWriter
-from hub.database import Database
+from hub.database import Database, engine_of
+from hub.embedded import EmbeddedPostgres
 from hub.settings import Settings
 from hub.tenancy.models import Tenant
 from mcp_adapter.server import build_mcp
@@ -18,7 +20,7 @@ from oauth.bearer import BearerAuthenticator
 from oauth.client_documents.fetcher import HttpsFetcher
 from oauth.routes import build_oauth
 from tests.factories import make_tenant
-from tests.oauth.attacks.scene import Scene
+from tests.oauth.attacks.scene import Scene, Shown
 from tests.oauth.browser import Browser
 from tests.oauth.conftest import API_ORIGIN, APP_ORIGIN, make_app
 from tests.oauth.document_host import DocumentHost, document_host
@@ -32,9 +34,20 @@ async def tenant(database: Database) -> Tenant:
     return await make_tenant(database, stay_connected=True)
 
 
-@pytest.fixture
-def scene(database: Database, tenant: Tenant) -> Scene:
-    return Scene(database, tenant)
+@pytest_asyncio.fixture(scope="session")
+async def owner(postgres: EmbeddedPostgres, database_name: str) -> AsyncIterator[AsyncEngine]:
+    """Return connections of the schema's owner, who sees every row of every table."""
+    engine = engine_of(postgres.owner_url(database_name), pool_size=2)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def scene(database: Database, owner: AsyncEngine, tenant: Tenant) -> Iterator[Scene]:
+    """Return the watched tenant; at the end, what the test did not show is held against it."""
+    scene = Scene(database, owner, tenant)
+    yield scene
+    assert set(Shown) - scene.shown == set(), "the test shows less than an attack's test must"
 
 
 @pytest_asyncio.fixture(scope="session")

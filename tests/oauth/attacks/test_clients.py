@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from hub.database import Database
 from hub.settings import Settings
 from tests.oauth.attacks.scene import Scene
-from tests.oauth.browser import Browser, Page
+from tests.oauth.browser import Browser
 from tests.oauth.conftest import API_ORIGIN, MakeSignedIn, make_app
 from tests.oauth.flow import REGISTER, REVOKE, TOKEN, Client, authorize, register
 
@@ -87,11 +87,11 @@ async def test_a_flood_of_requests_is_slowed_down(
 
 
 async def test_registration_flooding_is_slowed_down(
-    settings: Settings, database: Database, scene: Scene
+    settings: Settings, database: Database, scene: Scene, address: str
 ) -> None:
     """RFC 7591 §5."""
     app = make_app(settings.model_copy(update={"registrations_per_hour": 1}), database)
-    transport = httpx2.ASGITransport(app, client=("203.0.113.10", 1))
+    transport = httpx2.ASGITransport(app, client=(address, 1))
     body = {"redirect_uris": ["https://a.example/callback"]}
     async with httpx2.AsyncClient(transport=transport, base_url=API_ORIGIN) as http:
         assert (await http.post(REGISTER, json=body)).status_code == 201
@@ -100,17 +100,24 @@ async def test_registration_flooding_is_slowed_down(
     await scene.refused(response, status=429, error="too_many_requests", reason="too_many")
 
 
-async def test_what_refusals_leave_behind_is_bounded(
+async def test_a_flood_of_refusals_does_not_fill_the_database(
     settings: Settings, database: Database, scene: Scene
 ) -> None:
-    """RFC 9700 §4.14: a flood of refusals does not fill the database; the log has them all."""
+    """RFC 9700 §4.14: ten a minute of one caller are kept, and how many were not."""
     app = make_app(settings, database)
+    await scene.begin()
     responses = await posted(app, TOKEN, 15, client_id="mcp_unknown")
     for response in responses[:10]:
-        await scene.logged(response, reason="grant_type is required")
+        await scene.refused(
+            response, status=400, error="invalid_request", reason="grant_type is required"
+        )
     for response in responses[10:]:
-        with pytest.raises(AssertionError):
-            await scene.logged(response, reason="grant_type is required")
+        scene.turned_down(response, status=400, error="invalid_request")
+        await scene.unlogged(response)
+    transport = httpx2.ASGITransport(app, client=("203.0.113.12", 1))
+    async with httpx2.AsyncClient(transport=transport, base_url=API_ORIGIN) as http:
+        response = await http.post(TOKEN, data={"client_id": "mcp_unknown"})
+    await scene.logged(response, reason="'unwritten_before': 5")
 
 
 async def test_a_huge_registration_is_not_read(api: httpx2.AsyncClient, scene: Scene) -> None:
@@ -118,36 +125,6 @@ async def test_a_huge_registration_is_not_read(api: httpx2.AsyncClient, scene: S
     await scene.begin()
     response = await api.post(REGISTER, json={"client_name": "a" * 2_000_000})
     await scene.refused(response, status=413, error="invalid_request", reason="too large")
-
-
-async def test_a_client_cannot_choose_its_id_or_secret(
-    api: httpx2.AsyncClient, client: Client
-) -> None:
-    """RFC 7591 §5: registering again under a known client's id makes another client."""
-    body = {
-        "client_id": client.client_id,
-        "client_secret": "mine",
-        "redirect_uris": ["https://evil.example/callback"],
-    }
-    answer = (await api.post(REGISTER, json=body)).json()
-    assert answer["client_id"] != client.client_id
-    assert answer["client_secret"] is None
-
-
-async def test_a_client_that_calls_itself_claude_is_shown_for_what_it_is(
-    browser: Browser, api: httpx2.AsyncClient, sign_in_as: MakeSignedIn
-) -> None:
-    """RFC 7591 §5 (impersonation), MCP "Localhost Redirect URI Risks": the host tells."""
-    await sign_in_as()
-    client = await register(
-        api,
-        client_name="Claude by Anthropic",
-        client_uri="https://claude.ai",
-        redirect_uris=["https://evil.example/callback"],
-    )
-    text = Page((await browser.get(client.authorize_url())).text).text
-    assert "evil.example" in text
-    assert "https://claude.ai" not in text
 
 
 @pytest.mark.parametrize("grant_type", ["password", "client_credentials", "implicit", "urn:x"])

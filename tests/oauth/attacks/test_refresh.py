@@ -1,13 +1,12 @@
 """Attacks with refresh tokens."""
 
 import asyncio
-from collections import Counter
 from datetime import timedelta
 from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlmodel import col
 
 from hub.clock import utc_now
@@ -15,12 +14,12 @@ from hub.database import Database
 from hub.errors import Unauthenticated
 from hub.tenancy.models import Tenant
 from oauth.bearer import BearerAuthenticator
-from oauth.models import OAuthGrant, OAuthToken
+from oauth.models import OAuthToken
 from oauth.tokens import REFRESH_TOKEN_PREFIX, new_token
 from tests.oauth.attacks.scene import Scene, revoked_now
 from tests.oauth.browser import Browser
 from tests.oauth.conftest import MakeSignedIn
-from tests.oauth.flow import RESOURCE, REVOKE, TOKEN, Client, authorize, register
+from tests.oauth.flow import RESOURCE, TOKEN, Client, authorize, register
 
 
 def refresh_form(client: Client, refresh_token: str, **changes: str) -> dict[str, str]:
@@ -196,28 +195,6 @@ async def test_a_refresh_token_of_a_revoked_grant_is_refused(
     await scene.refused(response, status=400, error="invalid_grant", reason="revoked")
 
 
-async def test_fifty_refreshes_at_once_make_one_successor(
-    tokens: dict[str, Any],
-    api: httpx2.AsyncClient,
-    client: Client,
-    database: Database,
-    tenant: Tenant,
-    authenticator: BearerAuthenticator,
-) -> None:
-    """RFC 9700 §4.14.2: one rotation; every request of the client gets the same successor."""
-    form = refresh_form(client, tokens["refresh_token"])
-    responses = await asyncio.gather(*(api.post(TOKEN, data=form) for _ in range(50)))
-    assert Counter(response.status_code for response in responses) == {200: 50}
-    answers = [response.json() for response in responses]
-    assert len({answer["refresh_token"] for answer in answers}) == 1
-    assert len({answer["access_token"] for answer in answers}) == 50
-    async with database.transaction(tenant_id=tenant.id) as session:
-        kinds = Counter((await session.scalars(select_kinds())).all())
-    assert kinds == {"access": 51, "refresh": 2}
-    for answer in answers:
-        await authenticator.authenticate(answer["access_token"])
-
-
 async def test_fifty_reuses_at_once_win_nothing(
     tokens: dict[str, Any],
     api: httpx2.AsyncClient,
@@ -231,45 +208,7 @@ async def test_fifty_reuses_at_once_win_nothing(
     await api.post(TOKEN, data=form)
     await pass_grace(database, tenant)
     responses = await asyncio.gather(*(api.post(TOKEN, data=form) for _ in range(50)))
-    assert Counter(response.status_code for response in responses) == {400: 50}
+    for response in responses:
+        scene.turned_down(response, status=400, error="invalid_grant")
+        await scene.logged(response, reason="revoke", audited=True)
     await scene.ended()
-
-
-async def test_use_that_races_a_revocation_never_outlives_it(
-    tokens: dict[str, Any],
-    api: httpx2.AsyncClient,
-    client: Client,
-    authenticator: BearerAuthenticator,
-) -> None:
-    """RFC 7009 §2.2: whatever fifty refreshes and checks get meanwhile, it is dead afterwards."""
-    revocation = {"token": tokens["refresh_token"], "client_id": client.client_id}
-    form = refresh_form(client, tokens["refresh_token"])
-    raced = [api.post(TOKEN, data=form) for _ in range(25)]
-    raced.insert(12, api.post(REVOKE, data=revocation))
-    checks = [is_good(authenticator, tokens["access_token"]) for _ in range(24)]
-    responses, _ = await asyncio.gather(asyncio.gather(*raced), asyncio.gather(*checks))
-    given = [
-        response.json()["access_token"]
-        for response in responses
-        if "access_token" in response.json()
-    ]
-    for access_token in (*given, tokens["access_token"]):
-        assert not await is_good(authenticator, access_token)
-    assert (await api.post(TOKEN, data=form)).json()["error"] == "invalid_grant"
-
-
-async def is_good(authenticator: BearerAuthenticator, token: str) -> bool:
-    """Tell whether the connector takes the token."""
-    try:
-        await authenticator.authenticate(token)
-    except Unauthenticated:
-        return False
-    return True
-
-
-def select_kinds() -> Any:
-    """Return the kinds of all tokens that are alive."""
-    return select(col(OAuthToken.kind)).where(
-        col(OAuthToken.revoked_at).is_(None),
-        col(OAuthToken.grant_id).in_(select(col(OAuthGrant.id))),
-    )

@@ -1,0 +1,140 @@
+"""Reads what a log grew by, through renames, copies and truncations: each line once, none lost.
+
+What `gzip` took away before we looked is lost; logrotate's `delaycompress`, which distributions use
+for these logs, leaves a day for it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from hub.agent.watch.lines import Line, line_of, read_lines
+from hub.agent.watch.place import Place, at_end, at_start, is_intact, starts_alike
+from hub.agent.watch.rotation import Part, older_parts, part_at
+from hub.agent.watch.watcher import Memory
+
+MAX_BYTES_A_LOOK = 4 << 20
+# rsyslog writes to the renamed file until it is told to open the new one.
+FOLLOW_RENAMED_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """What reading brought."""
+
+    lines: list[Line]
+    memory: Memory
+    has_more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A file to be read, and from where. The last step of a plan is the living log, if any."""
+
+    part: Part
+    place: Place
+    is_live: bool = False
+
+
+def read_tail(
+    path: Path, memory: Memory | None, *, now: float, max_bytes: int = MAX_BYTES_A_LOOK
+) -> Tail:
+    """Return the lines that were added since the look that left this memory.
+
+    Without a memory nothing is returned: the log is read from here on. `now` is in seconds.
+    """
+    live, older = part_at(path), [part for part in older_parts(path) if not part.is_compressed]
+    known = [list(part.identity) for part in older]
+    if memory is None:
+        current = None if live is None else at_end(live)
+        return Tail([], _memory([], current, known))
+    followed, current, lines = [], None, []
+    carry, has_more = b"", False
+    for step in _plan(memory, live, older, now):
+        place = step.place
+        if carry and place.offset == 0:
+            place = replace(place, carry=carry.decode("latin-1"))
+        reading = read_lines(step.part, place, max_bytes=max_bytes)
+        lines += reading.lines
+        max_bytes -= reading.read_bytes
+        has_more |= not reading.is_at_end
+        carry = b""
+        if step.is_live:
+            current = reading.place
+        elif not reading.is_at_end or (place.until is not None and now < place.until):
+            followed.append(reading.place)
+        elif place.until is None:  # a copy: the line goes on in the emptied file
+            carry = reading.rest
+        elif reading.rest:  # nobody will finish it any more
+            lines.append(line_of(reading.place, reading.place.offset, reading.rest))
+    return Tail(lines, _memory(followed, current, known), has_more)
+
+
+def _memory(followed: list[Place], current: Place | None, known: list[list[int]]) -> Memory:
+    return {
+        "followed": [asdict(place) for place in followed],
+        "current": None if current is None else asdict(current),
+        "known": known,
+    }
+
+
+def _plan(memory: Memory, live: Part | None, older: list[Part], now: float) -> Iterator[_Step]:
+    """Yield the files to be read, oldest first."""
+    followed = [Place(**place) for place in memory["followed"]]
+    current = Place(**memory["current"]) if memory["current"] else None
+    by_identity = {part.identity: part for part in older}
+    for place in followed:
+        if place.identity in by_identity:
+            yield _Step(by_identity[place.identity], place)
+    known = {tuple(identity) for identity in memory["known"]}
+    unknown = [part for part in older if part.identity not in known]
+    if current is None:
+        seen = {place.identity for place in followed}
+        new = [part for part in unknown if part.identity not in seen]
+        yield from _renamed(new, now)
+        yield from _living(live, turn=1 + max((place.turn for place in followed), default=0))
+    elif live is not None and live.identity == current.identity and is_intact(live, current):
+        if current.offset == 0:  # emptied before we ever read of it, if there are copies
+            yield from (_Step(part, at_start(part)) for part in unknown)
+        yield _Step(live, current, is_live=True)
+    else:
+        yield from _rotated(current, live, older, unknown, now)
+
+
+def _rotated(
+    current: Place, live: Part | None, older: list[Part], unknown: list[Part], now: float
+) -> Iterator[_Step]:
+    """Yield what is left of the file we were in, then the files made after it."""
+    renamed = [part.identity == current.identity and is_intact(part, current) for part in older]
+    if any(renamed):
+        index = renamed.index(True)
+        until = now + FOLLOW_RENAMED_SECONDS
+        yield _Step(older[index], replace(current, until=until))
+        yield from _renamed(older[index + 1 :], now)
+        yield from _living(live, turn=current.turn + 1)
+        return
+    copies = [place for place, part in enumerate(older) if _is_copy(part, current)]
+    if copies:
+        first = older[copies[-1]]
+        yield _Step(first, replace(current, device=first.device, inode=first.inode))
+        yield from (_Step(part, at_start(part)) for part in older[copies[-1] + 1 :])
+    elif live is not None and not unknown and starts_alike(live, current):
+        # Somebody took lines out. Read from the start, all the rest would happen again.
+        yield _Step(live, at_end(live, turn=current.turn + 1), is_live=True)
+        return
+    yield from _living(live, turn=current.turn + 1)
+
+
+def _renamed(parts: list[Part], now: float) -> Iterator[_Step]:
+    """Yield files that came and were renamed between two looks."""
+    until = now + FOLLOW_RENAMED_SECONDS
+    yield from (_Step(part, at_start(part, until=until)) for part in parts)
+
+
+def _living(live: Part | None, *, turn: int) -> Iterator[_Step]:
+    if live is not None:
+        yield _Step(live, at_start(live, turn=turn), is_live=True)
+
+
+def _is_copy(part: Part, current: Place) -> bool:
+    return current.offset > 0 and is_intact(part, current)

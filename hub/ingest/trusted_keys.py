@@ -1,0 +1,137 @@
+"""The keys that agents sign with, as this process last read them.
+
+Remembering one is safe: a key never changes its bytes, its agent or its tenant, and whether it is
+still trusted is asked again by the statement that stores what it signed.
+"""
+
+from collections import OrderedDict
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Boolean, LargeBinary, Uuid, bindparam, column, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from hub.database import Database
+from hub.errors import Conflict, Forbidden, Unauthenticated
+from hub.fleet.models import AgentKey
+from hub.fleet.signatures import SEQUENCE_HEADER, Seal
+from hub.lean import LeanTransaction
+from hub.prepared import PreparedRead
+
+LAST_SEQUENCE_HEADER = "X-Monsys-Last-Sequence"
+CHALLENGE = {"WWW-Authenticate": "Monsys-Signature"}
+_MAX_REMEMBERED = 50_000  # about 20 MB
+_KEY = func.monsys_agent_key(bindparam("digest", required=True)).table_valued(
+    column("tenant_id", Uuid()),
+    column("agent_id", Uuid()),
+    column("public_key", LargeBinary()),
+    column("is_revoked", Boolean()),
+    name="presented_key",
+)
+_FIND = PreparedRead(select(_KEY))
+
+
+class TrustedKey(NamedTuple):
+    """A pinned key, and whose it is."""
+
+    tenant_id: UUID
+    agent_id: UUID
+    public_key: bytes
+
+
+class TrustedKeys:
+    """Finds keys by their digest; one for the process's life."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._remembered: OrderedDict[str, TrustedKey] = OrderedDict()
+
+    async def find(self, digest: str) -> TrustedKey:
+        """Return the key; Unauthenticated or Forbidden when it is not trusted."""
+        key = self._remembered.get(digest)
+        if key is None:
+            key = await self._read(digest)
+            self._remembered[digest] = key
+            if len(self._remembered) > _MAX_REMEMBERED:
+                self._remembered.popitem(last=False)
+        else:
+            self._remembered.move_to_end(digest)
+        return key
+
+    def forget(self, digest: str) -> None:
+        """Ask the database the next time: what was signed with this key was not taken."""
+        self._remembered.pop(digest, None)
+
+    async def _read(self, digest: str) -> TrustedKey:
+        async with self._database.lean.connection() as connection:
+            rows = await _FIND.rows(LeanTransaction(connection), digest=digest)
+        if not rows:
+            raise unknown_key()
+        tenant_id, agent_id, public_key, is_revoked = rows[0]
+        if is_revoked:
+            raise revoked_key()
+        # asyncpg has a UUID of its own, which JSON serialisers do not know.
+        return TrustedKey(UUID(int=tenant_id.int), UUID(int=agent_id.int), public_key)
+
+
+async def accept_seal(session: AsyncSession, seal: Seal, *, identity: str | None = None) -> UUID:
+    """Take this sequence number for good, in the transaction of what was signed; return the agent.
+
+    The update locks the key's row, so of two requests with one number the second finds it taken.
+    """
+    taken: UUID | None = await session.scalar(
+        update(AgentKey)
+        .where(
+            col(AgentKey.digest) == seal.key_digest,
+            col(AgentKey.revoked_at).is_(None),
+            col(AgentKey.last_sequence) < seal.sequence,
+        )
+        .values(
+            last_sequence=seal.sequence,
+            identity_digest=func.coalesce(identity, col(AgentKey.identity_digest)),
+        )
+        .returning(col(AgentKey.agent_id)),
+        execution_options={"synchronize_session": False},
+    )
+    if taken is None:
+        raise await _refusal(session, seal)
+    return taken
+
+
+async def _refusal(session: AsyncSession, seal: Seal) -> Unauthenticated | Forbidden | Conflict:
+    found = (
+        await session.execute(
+            select(col(AgentKey.last_sequence), col(AgentKey.revoked_at)).where(
+                col(AgentKey.digest) == seal.key_digest
+            )
+        )
+    ).one_or_none()
+    if found is None:
+        return unknown_key()
+    if found.revoked_at is not None:
+        return revoked_key()
+    return Conflict(
+        f"Sequence {seal.sequence} is not new: the last one of this key is {found.last_sequence}."
+        " What was sent again was taken the first time; what is new is to be signed with a larger"
+        " sequence.",
+        field=SEQUENCE_HEADER,
+        headers={LAST_SEQUENCE_HEADER: str(found.last_sequence)},
+    )
+
+
+def unknown_key() -> Unauthenticated:
+    """Return the refusal of a key that nobody enrolled."""
+    return Unauthenticated(
+        "No host is enrolled with this key. Enrol it with `monsys agent enroll` and a token from"
+        " `monsys agent token` or the dashboard.",
+        headers=CHALLENGE,
+    )
+
+
+def revoked_key() -> Forbidden:
+    """Return the refusal of a key that was trusted once."""
+    return Forbidden(
+        "This key is trusted no more: the host was retired or enrolled again. Enrol it with"
+        " `monsys agent enroll` and a new token."
+    )

@@ -1,0 +1,1 @@
+"""Rules, their evaluation, what keeps them quiet, and webhooks."""
