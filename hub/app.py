@@ -18,7 +18,9 @@ from hub.ingest.foreign.upkeep import keep_foreign_alerts
 from hub.ingest.intake import Intake
 from hub.ingest.routes import ingest_routes
 from hub.jobs.advisories import refresh_advisories
+from hub.jobs.alerting import WEBHOOKS_JOB, deliver_webhooks
 from hub.jobs.maintenance import Maintenance
+from hub.jobs.metrics import drop_old_samples
 from hub.jobs.queue import Jobs
 from hub.live.feed import LiveFeed
 from hub.memory import freeze_what_stays
@@ -81,11 +83,14 @@ def create_app(
                         prune_accounts,
                         carry_over_left,
                         keep_foreign_alerts,
+                        drop_old_samples(settings.metric_retention_days),
                         refresh_advisories(settings),
                     ),
                 )
             )
-            await stack.enter_async_context(Jobs(database))
+            await stack.enter_async_context(
+                Jobs(database, further={WEBHOOKS_JOB: deliver_webhooks(settings)})
+            )
             await stack.enter_async_context(live)
             await stack.enter_async_context(mcp.run())
             freeze_what_stays()

@@ -7,6 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from hub.alerts.webhooks.resealing import sealed_of_webhooks, store_of_webhook
 from hub.database import Database
 from hub.errors import InvalidInput
 from hub.secret_box import SecretBox
@@ -40,9 +41,10 @@ class Resealed:
 
 
 async def reseal(database: Database, box: SecretBox) -> Resealed:
-    """Seal every second factor's secret with the current key. Safe to run again, or at once.
+    """Seal the secrets of second factors and webhooks with the current key.
 
-    Each tenant is a transaction of its own; a person who belongs to several is moved once.
+    Safe to run again, or at once. Each tenant is a transaction of its
+    own; a person who belongs to several is moved once.
     """
     async with database.transaction(presented=_EVERY_TENANT) as session:
         tenants = (await session.scalars(select(col(Tenant.id)))).all()
@@ -65,6 +67,22 @@ async def _reseal_tenant(session: AsyncSession, box: SecretBox) -> Resealed:
             total += Resealed(unreadable=1)
             continue
         await _store(session, user_id, sealed, box.seal(secret, purpose=TOTP_PURPOSE))
+        total += Resealed(moved=1)
+    return total + await _reseal_webhooks(session, box)
+
+
+async def _reseal_webhooks(session: AsyncSession, box: SecretBox) -> Resealed:
+    total = Resealed()
+    for value in await sealed_of_webhooks(session):
+        if box.is_current(value.sealed):
+            total += Resealed(current=1)
+            continue
+        try:
+            opened = box.open(value.sealed, purpose=value.purpose)
+        except InvalidInput:
+            total += Resealed(unreadable=1)
+            continue
+        await store_of_webhook(session, value, box.seal(opened, purpose=value.purpose))
         total += Resealed(moved=1)
     return total
 

@@ -27,7 +27,7 @@ _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # text did not hold, so that cleaning twice is cleaning once.
 _SECRET = re.compile(
     r"(?P<whole>"
-    r"(?<![A-Za-z0-9_-])(?:mat|mak|mrt)_[A-Za-z0-9_-]{16,}"  # this hub's own credentials
+    r"(?<![A-Za-z0-9_-])(?:mat|met|mak|mrt)_[A-Za-z0-9_-]{16,}"  # this hub's own credentials
     r"|(?<![A-Za-z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}"  # AWS access key ids
     r"|(?<![A-Za-z0-9])gh[pousr]_[A-Za-z0-9]{20,}"  # GitHub tokens
     r"|(?<![A-Za-z0-9])github_pat_[A-Za-z0-9_]{20,}"
@@ -45,7 +45,7 @@ _SECRET = re.compile(
 
 # A text without any of these holds no secret; looking for them costs a tenth of the pattern.
 _EXACT_HINTS = (
-    *("mat_", "mak_", "mrt_", "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
+    *("mat_", "met_", "mak_", "mrt_", "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
     *("github_pat_", "xox", "eyJ", "-----BEGIN", "earer ", "://"),
 )
 _NAMED_HINTS = ("passw", "pwd", "secret", "key", "token")

@@ -25,7 +25,7 @@ CLIENT_ID_PREFIX = "mcp_"
 
 # For secret scanners, published in the documentation. The last six characters are the CRC-32 of
 # all before them in base 62 (0-9, a-z, A-Z), most significant first: chance matches fail it.
-SCANNER_PATTERN = r"\bm(?:at|rt|cs)_[0-9A-Za-z]{49}\b"
+SCANNER_PATTERN = r"\bm(?:at|et|rt|cs)_[0-9A-Za-z]{49}\b"
 _CLIENT_ID = re.compile(r"mcp_[0-9a-f]{32}")
 
 

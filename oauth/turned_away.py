@@ -69,7 +69,7 @@ async def turn_away_session(request: Request, oauth: OAuth) -> None:
 
 
 def _caller(request: Request, step: Step) -> str:
-    """Return whose refusals these count as: a stranger's flood must not hide what was a person's."""
+    """Return whose refusals these count as: a stranger's flood hides nothing of a person."""
     return f"person {step.user_id}" if step.user_id else address_of(request)
 
 

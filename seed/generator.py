@@ -112,6 +112,7 @@ async def _make_tenant(
             slug=slug,
             plan="benchmark",
             server_limit=size.agents,
+            has_default_rules=False,  # its alerts are told
             claude_may_read=True,
             claude_may_acknowledge=True,
             at=now - timedelta(days=size.days),

@@ -75,6 +75,7 @@ async def plant_northwind(session: AsyncSession, *, now: datetime, sign_in: Sign
         slug=NORTHWIND_SLUG,
         plan="business",
         server_limit=100,
+        has_default_rules=False,  # its alerts are told
         claude_may_read=True,
         claude_may_acknowledge=True,
         at=joined,
@@ -93,6 +94,7 @@ async def plant_contoso(session: AsyncSession, *, now: datetime, sign_in: SignIn
         slug=CONTOSO_SLUG,
         plan="business",
         server_limit=100,
+        has_default_rules=False,  # its alerts are told
         at=joined,
     )
     for person in CONTOSO_PEOPLE:

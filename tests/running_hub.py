@@ -25,6 +25,7 @@ GENEROUS: dict[str, Any] = {
     "registrations_per_hour": 10_000,
 }
 _START_SECONDS = 30
+_ROOT = Path(__file__).parents[1]
 
 
 class _Server(uvicorn.Server):
@@ -156,6 +157,7 @@ class HubProcess:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", *self._command),
                 env=self._environment,
+                cwd=_ROOT,  # where `tests` can be imported from
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

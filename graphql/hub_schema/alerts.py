@@ -7,6 +7,7 @@ from uuid import UUID
 import strawberry
 
 from hub.alerts.models import AlertCategory, AlertState
+from hub.alerts.mutes import muted_alerts
 from hub.alerts.queries import ALERTS, AlertRow, alerts_page
 from hub.fleet.queries import agent_id_of
 from hub.paging import Page
@@ -55,6 +56,13 @@ class AlertType:
     )
     opened_at: datetime = leaf(EgressClass.TIME, "Since when.")
     resolved_at: datetime | None = leaf(EgressClass.TIME, "Until when; null while it is open.")
+
+    @leaf(
+        EgressClass.ALERT_TEXT, "Whether nobody is told of it, by a mute of it, its rule or host."
+    )
+    async def is_muted(self, info: Info) -> bool:
+        """One statement for all alerts of a page, when it is asked for."""
+        return await info.context.load(muted_alerts, self.id) or False
 
     @classmethod
     def of(cls, row: AlertRow) -> Self:

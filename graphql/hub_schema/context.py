@@ -10,7 +10,9 @@ from strawberry.dataloader import DataLoader
 
 from hub.clock import utc_now
 from hub.database import UnitOfWork
+from hub.errors import Unavailable
 from hub.principal import Principal
+from hub.secret_box import SecretBox
 
 type ByKeys[Key, Value] = Callable[[AsyncSession, Collection[Key]], Awaitable[Mapping[Key, Value]]]
 
@@ -19,14 +21,27 @@ class Context:
     """Per-operation state; never outlives the operation, so loaders may cache freely."""
 
     def __init__(
-        self, work: UnitOfWork, principal: Principal, *, request_id: str | None = None
+        self,
+        work: UnitOfWork,
+        principal: Principal,
+        *,
+        request_id: str | None = None,
+        secret_box: SecretBox | None = None,
     ) -> None:
         self.work = work
         self.principal = principal
         self.request_id = request_id
+        self._secret_box = secret_box
         # One moment for the whole operation: its parts agree on what "now" is.
         self.now: datetime = utc_now()
         self._loaders: dict[ByKeys[Any, Any], DataLoader[Any, Any]] = {}
+
+    @property
+    def secret_box(self) -> SecretBox:
+        """What seals secrets that a mutation stores; only the hub's own endpoint has it."""
+        if self._secret_box is None:
+            raise Unavailable("This hub cannot seal secrets here; use its own GraphQL endpoint.")
+        return self._secret_box
 
     async def load[Key, Value](self, query: ByKeys[Key, Value], key: Key) -> Value | None:
         """Return the query's answer for one key; keys asked for together cost one statement."""

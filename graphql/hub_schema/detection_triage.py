@@ -1,10 +1,15 @@
-"""Mutations of detections: closing one after investigation, and opening it again."""
+"""Mutations of detections: acknowledged, resolved, and opened again."""
 
 from typing import Annotated
 
 import strawberry
 
-from hub.detections.commands import Triage, acknowledge_detection, reopen_detection
+from hub.detections.commands import (
+    Triage,
+    acknowledge_detection,
+    reopen_detection,
+    resolve_detection,
+)
 from hub.detections.queries import detection_by_name
 from hub.detections.triage import MAX_NOTE_CHARACTERS
 from hub.principal import Permission
@@ -32,6 +37,14 @@ class ReopenDetectionInput:
     note: str | None = strawberry.field(description=_NOTE, default=None)
 
 
+@strawberry.input(description="Which detection is dealt with, and how.")
+class ResolveDetectionInput:
+    """Arguments of resolveDetection."""
+
+    id: str = strawberry.field(description=_ID)
+    note: str | None = strawberry.field(description=_NOTE, default=None)
+
+
 @strawberry.type(description="The detection after it was acknowledged.")
 class AcknowledgeDetectionPayload:
     """Answer of acknowledgeDetection."""
@@ -49,6 +62,14 @@ class ReopenDetectionPayload:
 
     detection: DetectionType = part("The detection as it is now.")
     has_changed: bool = leaf(EgressClass.DETECTION_METADATA, "False when it was open already.")
+
+
+@strawberry.type(description="The detection after it was resolved.")
+class ResolveDetectionPayload:
+    """Answer of resolveDetection."""
+
+    detection: DetectionType = part("The detection as it is now.")
+    has_changed: bool = leaf(EgressClass.DETECTION_METADATA, "False when it was resolved before.")
 
 
 @strawberry.type(name="Mutation")
@@ -103,6 +124,33 @@ class DetectionMutation:
             request_id=context.request_id,
         )
         return ReopenDetectionPayload(
+            detection=await _afterwards(context, triage), has_changed=triage.has_changed
+        )
+
+    @guarded_mutation(
+        Permission.DETECTIONS_REOPEN,
+        "Mark a detection as dealt with: what happens from now on is a new one. Logged; a person"
+        " can open it again.",
+    )
+    async def resolve_detection(
+        self,
+        info: Info,
+        *,
+        input: Annotated[  # noqa: A002
+            ResolveDetectionInput, strawberry.argument(description="Which, and how.")
+        ],
+    ) -> ResolveDetectionPayload:
+        """Delegate, and show the detection afterwards."""
+        context = info.context
+        triage = await context.work.run(
+            resolve_detection,
+            principal=context.principal,
+            number=input.id,
+            note=input.note,
+            now=context.now,
+            request_id=context.request_id,
+        )
+        return ResolveDetectionPayload(
             detection=await _afterwards(context, triage), has_changed=triage.has_changed
         )
 

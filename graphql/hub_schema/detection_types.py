@@ -24,10 +24,12 @@ from hub.detections.context import (
 from hub.detections.guidance import GUIDANCE
 from hub.detections.models import DetectionAction, DetectionState, RuleKind
 from hub.detections.queries import DetectionRow
+from hub.detections.related_events import MAX_RELATED_EVENTS, related_events
 from hub.severity import Severity
 from hub_schema import detection_enums
 from hub_schema.context import Info
 from hub_schema.directives import EgressClass, leaf, part
+from hub_schema.related_events import RelatedEventType
 
 __all__ = ["DetectionType", "detection_enums"]
 
@@ -138,6 +140,15 @@ class DetectionType:
         """Load the events of all detections of the answer together."""
         rows = await info.context.load(events_by_detection, self.id)
         return [DetectionEventType.of(row) for row in rows or []]
+
+    @part(
+        "Events of the same host, address or account from an hour before to an hour after, newest"
+        f" first, at most {MAX_RELATED_EVENTS}; kept for 30 days."
+    )
+    async def related_events(self, info: Info) -> list[RelatedEventType]:
+        """Load those of all detections of the answer together."""
+        rows = await info.context.load(related_events, self.id)
+        return [RelatedEventType.of(row) for row in rows or []]
 
     @part(f"What people did to it, newest first, at most {MAX_HISTORY}.")
     async def history(self, info: Info) -> list[DetectionHistoryEntryType]:

@@ -8,6 +8,7 @@ import strawberry
 
 from hub.alerts.queries import MAX_ALERTS_AN_AGENT, open_alerts_by_agent
 from hub.detections.queries import MAX_DETECTIONS_AN_AGENT, open_detections_by_agent
+from hub.fleet.facts import facts_by_agent
 from hub.fleet.history import AgentSince, MetricSummary, Range, metric_summaries
 from hub.fleet.queries import AgentRow, disks_by_agent
 from hub.fleet.status import AgentStatus, AgentStatusFilter, status_at
@@ -19,6 +20,7 @@ from hub_schema.context import Info
 from hub_schema.detection_types import DetectionType
 from hub_schema.directives import EgressClass, guarded, leaf, part
 from hub_schema.enums import describe
+from hub_schema.host_facts import HostFactsType
 
 describe(
     AgentStatus,
@@ -173,6 +175,12 @@ class AgentType:
         key = AgentSince(self.id, info.context.now - _SUMMARY_WINDOW)
         summary = await info.context.load(metric_summaries, key)
         return MetricSummaryType.of(summary) if summary else None
+
+    @part("What it is beyond its figures; null when it never told.")
+    async def facts(self, info: Info) -> HostFactsType | None:
+        """Load the facts of all agents of the answer together."""
+        facts = await info.context.load(facts_by_agent, self.id)
+        return HostFactsType.of(facts, now=info.context.now) if facts else None
 
     @guarded(
         Permission.ALERTS_READ,

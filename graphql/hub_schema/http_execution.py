@@ -47,7 +47,9 @@ async def executed(request: Request, principal: Principal, runnable: Runnable) -
         async with database.transaction(
             tenant_id=principal.tenant_id, user_id=principal.user_id
         ) as session:
-            context = Context(UnitOfWork(session), principal, request_id=request_id)
+            # Only where the hub is put together in full are there secrets to seal with.
+            box = getattr(getattr(request.app.state, "oauth", None), "secret_box", None)
+            context = Context(UnitOfWork(session), principal, request_id=request_id, secret_box=box)
             return _stored(runnable, await runnable.run(context))
     except _MutationFailedError as failed:
         return failed.result

@@ -16,7 +16,12 @@ from urllib.parse import urlsplit
 from nacl.signing import SigningKey
 
 from hub.agent.version import agent_version
-from hub.fleet.signatures import LAST_SEQUENCE_HEADER, MAX_CLOCK_SKEW, seal_headers
+from hub.fleet.signatures import (
+    LAST_SEQUENCE_HEADER,
+    MAX_CLOCK_SKEW,
+    TIMESTAMP_HEADER,
+    seal_headers,
+)
 
 INGEST_PATH = "/api/v1/ingest"
 _TIMEOUT_SECONDS = 15
@@ -53,6 +58,7 @@ class Answer:
     retry_after_seconds: float | None = None
     clock_ahead_seconds: float | None = None  # this machine's clock, against the hub's Date
     last_sequence: int | None = None  # the hub saw this number, and wants a higher one
+    field: str = ""  # what the refusal is about
     content: Mapping[str, Any] | None = None
 
     @property
@@ -68,8 +74,9 @@ class Answer:
     @property
     def is_clock_wrong(self) -> bool:
         """Whether this machine's clock is too far from the hub's for signatures to be believed."""
-        ahead = self.clock_ahead_seconds
-        return ahead is not None and abs(ahead) > MAX_CLOCK_SKEW.total_seconds()
+        # The hub's word goes before our own measure: its Date is only good to the second.
+        ahead = abs(self.clock_ahead_seconds or 0.0)
+        return self.field == TIMESTAMP_HEADER or ahead > MAX_CLOCK_SKEW.total_seconds()
 
 
 class HubClient:
@@ -166,6 +173,7 @@ def _answer(status: int, headers: Message, body: bytes, *, now: float) -> Answer
     return Answer(
         status=status,
         message=_message(status, content),
+        field=_field(content),
         retry_after_seconds=float(retry_after) if retry_after.isdigit() else None,
         clock_ahead_seconds=_clock_ahead(headers.get("Date", ""), now),
         last_sequence=int(last_sequence) if last_sequence[:18].isdigit() else None,
@@ -189,6 +197,11 @@ def _message(status: int, content: Mapping[str, Any] | None) -> str:
         return f"The answer ({status}) is not one of a monsys hub."
     field = f" (field {error['field']})" if error.get("field") else ""
     return f"{error['message']}{field}"
+
+
+def _field(content: Mapping[str, Any] | None) -> str:
+    error = (content or {}).get("error")
+    return str(error.get("field", "")) if isinstance(error, dict) else ""
 
 
 def _clock_ahead(date: str, now: float) -> float | None:

@@ -151,14 +151,19 @@ def client_of(folder: Path, identity: Identity) -> HubClient:
 
 
 def agent_of(
-    folder: Path, identity: Identity, *, interval: float | None, events: Events | None
+    folder: Path,
+    identity: Identity,
+    *,
+    interval: float | None,
+    events: Events | None,
+    reports: Reports | None = None,
 ) -> Agent:
     """Return the agent of this machine."""
     return Agent(
         folder,
         client_of(folder, identity),
         interval_seconds=interval or identity.interval_seconds,
-        reports=Reporter(),
+        reports=reports or Reporter(),
         events=events,
     )
 
@@ -169,13 +174,14 @@ def run(
     stop: threading.Event,
     interval: float | None = None,
     events_of: Callable[[], Events] | None = None,
+    reports: Reports | None = None,
 ) -> None:
     """Report until `stop` is set. The watchers are made once no other agent has the folder."""
     with only_agent(folder):
         identity = read_identity(folder)
         enrolled_at = _enrolled_at(folder)
         events = events_of() if events_of else None
-        agent = agent_of(folder, identity, interval=interval, events=events)
+        agent = agent_of(folder, identity, interval=interval, events=events, reports=reports)
         _log.info("agent_started", server=identity.name, hub=identity.url)
         pause = _WARM_UP_SECONDS
         while not stop.wait(pause):

@@ -24,6 +24,7 @@ class Status:
     refused_at: float | None = None
     refusal_status: int | None = None
     refusal: str = ""
+    is_clock_wrong: bool = False
     clock_ahead_seconds: float | None = None
     set_aside_events: int = 0
     buffered: Buffered | None = None
@@ -35,10 +36,10 @@ class Status:
         if answer.is_accepted:
             self.last_accepted_at = at
             self.refused_at = self.refusal_status = None
-            self.refusal = ""
+            self.refusal, self.is_clock_wrong = "", False
         else:
             self.refused_at, self.refusal_status = at, answer.status
-            self.refusal = answer.message
+            self.refusal, self.is_clock_wrong = answer.message, answer.is_clock_wrong
 
     def save(self, folder: Path, *, at: float) -> None:
         """Write it down; not worth an error when the disk is full."""
@@ -60,8 +61,8 @@ def read_status(folder: Path) -> Status | None:
 
 def advice(status: Status) -> str:
     """Return what to do about the last refusal."""
-    ahead = status.clock_ahead_seconds
-    if ahead is not None and abs(ahead) > 5 * _MINUTE:
+    if status.is_clock_wrong:
+        ahead = status.clock_ahead_seconds or 0.0
         word = "ahead of" if ahead > 0 else "behind"
         return (
             f"This machine's clock is {abs(ahead) / _MINUTE:.0f} minutes {word} the hub's. Set it"

@@ -1,14 +1,16 @@
 """Reads of alert rules. Each function is one SQL statement."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from hub.alerts.models import Alert, AlertState
 from hub.alerts.rule_models import AlertRule
 from hub.errors import NotFound
+from hub.fleet.models import Agent
 from hub.paging import Page, check_page_size, decode_cursor, encode_cursor
 
 
@@ -51,6 +53,37 @@ async def rule_id_of(session: AsyncSession, name_or_id: str, *, field: str = "id
     if found is None:
         raise NotFound("No alert rule has this name or id.", field=field)
     return found
+
+
+async def agent_ids_of(session: AsyncSession, names: Sequence[str]) -> list[UUID]:
+    """Return the ids of the agents with these names or ids; raise NotFound when one is missing."""
+    ids = {identity for name in names if (identity := _uuid(name)) is not None}
+    rows = await session.execute(
+        select(col(Agent.id), col(Agent.name)).where(
+            or_(col(Agent.id).in_(ids), col(Agent.name).in_(names))
+        )
+    )
+    found = {key: row[0] for row in rows for key in (str(row[0]), row[1])}
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise NotFound("`agents` names a host that this tenant does not have.", field="agents")
+    return list(dict.fromkeys(found[name] for name in names))
+
+
+async def installed_templates(session: AsyncSession) -> set[str]:
+    """Return the templates that rules of the tenant were made from."""
+    rows = await session.scalars(
+        select(col(AlertRule.template)).where(col(AlertRule.template).is_not(None)).distinct()
+    )
+    return {key for key in rows if key is not None}
+
+
+def identity_of(text: str, refusal: str) -> UUID:
+    """Return the id that the text is; what is no id names nothing."""
+    identity = _uuid(text)
+    if identity is None:
+        raise NotFound(refusal, field="id")
+    return identity
 
 
 def _uuid(text: str) -> UUID | None:

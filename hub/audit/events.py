@@ -4,10 +4,11 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from hub.canonical import canonical_json
+from hub.principal import Principal
 
 GENESIS_HASH = "0" * 64
 
@@ -99,6 +100,27 @@ class AuditEvent:
     details: dict[str, Any] = field(default_factory=dict)
     body: str | None = None
     request_id: str | None = None
+
+    @classmethod
+    def by(
+        cls,
+        principal: Principal,
+        event_type: EventType,
+        *,
+        details: dict[str, Any] | None = None,
+        body: str | None = None,
+        request_id: str | None = None,
+    ) -> Self:
+        """Return the event of something that this caller did."""
+        return cls(
+            event_type=event_type,
+            actor=principal.label,
+            actor_kind=principal.kind.value,
+            user_id=principal.user_id,
+            details=details or {},
+            body=body,
+            request_id=request_id,
+        )
 
 
 def row_hash(

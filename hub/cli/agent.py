@@ -160,7 +160,7 @@ def run_agent(
     What the hub does not take is kept on disk (at most 100 MB) and sent later.
     """
     from hub.agent.runner import report_once, run  # noqa: PLC0415
-    from hub.agent.watching import host_events  # noqa: PLC0415
+    from hub.agent.watching import host_events, host_reports  # noqa: PLC0415
 
     configure_logging(log_format, level=logging.INFO)
     if once:
@@ -171,7 +171,13 @@ def run_agent(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    run(state_dir, stop=stop, interval=interval, events_of=lambda: host_events(state_dir, config))
+    run(
+        state_dir,
+        stop=stop,
+        interval=interval,
+        events_of=lambda: host_events(state_dir, config),
+        reports=host_reports(config),
+    )
 
 
 @app.command(epilog="**Examples**\n\n`monsys agent status` · `sudo monsys agent status`")

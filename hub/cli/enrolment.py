@@ -5,14 +5,13 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
-from hub.audit.commands import append_events
-from hub.audit.events import AuditEvent, EventType
 from hub.cli.connection import in_database
 from hub.cli.tenants import the_tenant
 from hub.clock import utc_now
 from hub.database import Database
-from hub.fleet.enrolment_tokens import DEFAULT_LIFETIME, issue_enrolment_token
-from hub.principal import PrincipalKind
+from hub.fleet.enrolling import create_enrolment_token
+from hub.fleet.enrolment_tokens import DEFAULT_LIFETIME
+from hub.principal import Principal, PrincipalKind
 from hub.tenancy.commands import SYSTEM_ACTOR
 
 
@@ -48,22 +47,15 @@ async def token_for(
     lifetime: timedelta = DEFAULT_LIFETIME,
 ) -> str:
     """Make a token. The audit trail keeps that it was made, and never the token."""
-    now = utc_now()
+    by = Principal(
+        kind=PrincipalKind.SYSTEM,
+        tenant_id=tenant_id,
+        user_id=None,
+        label=SYSTEM_ACTOR,
+        permissions=frozenset(),
+    )
     async with database.transaction(tenant_id=tenant_id) as session:
-        issued = await issue_enrolment_token(
-            session,
-            tenant_id=tenant_id,
-            made_by=SYSTEM_ACTOR,
-            now=now,
-            name=name,
-            tags=tags,
-            lifetime=lifetime,
+        issued = await create_enrolment_token(
+            session, by=by, now=utc_now(), name=name, tags=tags, lifetime=lifetime
         )
-        event = AuditEvent(
-            event_type=EventType.ENROLMENT_TOKEN_MADE,
-            actor=SYSTEM_ACTOR,
-            actor_kind=PrincipalKind.SYSTEM.value,
-            details={"agent": name, "token": issued.id[:12]},
-        )
-        await append_events(session, tenant_id=tenant_id, events=[event], at=now)
     return issued.token

@@ -13,6 +13,7 @@ _MODULES = {
     "migrate": "hub.cli.migrate",
     "user": "hub.cli.user",
     "agent": "hub.cli.agent",
+    "ingest": "hub.cli.ingest_keys",
     "audit": "hub.cli.audit",
     "oauth": "hub.cli.oauth_trace",
     "keys": "hub.cli.keys",

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Annotated
 
+import structlog
 import typer
 import uvicorn
 
@@ -13,8 +14,9 @@ from hub.configuration_table import configuration_table
 from hub.database import Database
 from hub.logging import configure_logging
 from hub.provision import database_urls
-from hub.settings import Settings
+from hub.settings import Environment, Settings
 
+_log = structlog.get_logger(__name__)
 GRACEFUL_SECONDS = 3
 MAX_SOCKET_MESSAGE_BYTES = 65_536  # a subscription's document; only the hub sends more
 
@@ -42,9 +44,15 @@ def serve(
 
     Refuses to start on a database that is not migrated (run `monsys migrate`), or as a database
     role that could read across tenants.
+
+    Any number of these may serve one database. Whatever guards an account (failed sign-ins,
+    one-time codes, letters, registrations) is counted in the database, by all of them together.
+    Limits that keep the hub responsive (calls of the connector, requests to OAuth endpoints) are
+    counted by each process, unless MONSYS_RATE_LIMIT_STORAGE_URL names a store that they share.
     """
     settings = settings_from(host=host, port=port)
     configure_logging(settings.log_format)
+    warn_of_separate_limits(settings)
     listener = open_listener(settings.host, settings.port)
     settings = settings_from(host=host, port=listener.getsockname()[1])
     if settings.database_url is None:
@@ -55,6 +63,18 @@ def serve(
     server = uvicorn.Server(hub_config(settings, database))
     with listener:
         server.run(sockets=[listener])
+
+
+def warn_of_separate_limits(settings: Settings) -> None:
+    """Say in production that replicas would each allow the whole of these limits."""
+    is_separate = settings.rate_limit_storage_url.startswith("memory:")
+    if settings.environment is Environment.PRODUCTION and is_separate:
+        _log.warning(
+            "rate_limits_counted_by_each_process",
+            limits="MONSYS_MCP_CALLS_PER_MINUTE, MONSYS_OAUTH_REQUESTS_PER_MINUTE",
+            hint="With several replicas set MONSYS_RATE_LIMIT_STORAGE_URL to a store they share."
+            " Limits on sign-ins, codes, letters and registrations are shared already.",
+        )
 
 
 def hub_config(settings: Settings, database: Database) -> uvicorn.Config:

@@ -113,7 +113,8 @@ async def add_events(
     """Store events, each with the id of the detection that it is part of."""
     rows = [_event_row(tenant_id, detection_id, event) for detection_id, event in events]
     if rows:
-        await session.execute(insert(DetectionEvent), rows)
+        statement = postgresql.insert(DetectionEvent).on_conflict_do_nothing()
+        await session.execute(statement, rows)
 
 
 async def record_detection(

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hub.detections.baselines import Span, known_subjects, note_subjects
-from hub.detections.event_store import NamedEvent, events_of_addresses
+from hub.detections.event_store import NamedEvent, events_between
 from hub.detections.growth import (
     Standing,
     grow_detections,
@@ -20,7 +20,6 @@ from hub.detections.growth import (
     unite_detections,
 )
 from hub.detections.models import RuleKind
-from hub.detections.rule import Point
 from hub.detections.rule_settings import RuleInForce
 from hub.detections.rules import RULES_BY_EVENT
 from hub.detections.window_store import delete_windows, save_windows, windows_within
@@ -56,6 +55,7 @@ async def evaluate(session: AsyncSession, turn: Turn, events: Sequence[NamedEven
     ]
     growing = [window for window in changed if window.detection_id is not None]
     opening = await _enough(session, turn, by_key, changed)
+    await _recall(session, turn, [one for one in (*opening, *growing) if one.has_untold])
     await _follow(session, turn, opening, growing, standings)
     await save_windows(session, tenant_id=turn.tenant_id, agent_id=turn.agent_id, windows=changed)
     if gone := [one.id for window in changed for one in window.gone]:
@@ -67,8 +67,10 @@ def _sighted(turn: Turn, events: Sequence[NamedEvent]) -> dict[Key, list[Sighted
     by_key: dict[Key, list[Sighted]] = defaultdict(list)
     for one in events:
         for rule in RULES_BY_EVENT[one.event.kind]:
-            in_force = turn.rules[rule.kind]
-            sighting = rule.sight(one.event, in_force.settings) if in_force.is_enabled else None
+            in_force = turn.rules.get(rule.kind)
+            if in_force is None or not in_force.is_enabled:
+                continue
+            sighting = rule.sight(one.event, in_force.settings)
             if sighting is None or in_force.ignores(sighting.subject):
                 continue
             severity = sighting.severity or rule.guidance.severity
@@ -171,39 +173,69 @@ async def _enough_with_earlier(
     enough = []
     for kind, of_rule in by_rule.items():
         rule = turn.rules[kind]
-        points = await _points(session, turn, rule, of_rule)
+        moments = [one.event.at for window in of_rule for one in window.added]
+        # Farther off than the rule's window nothing has changed.
+        sighted = await _sighted_between(
+            session,
+            turn,
+            of_rule,
+            since=min(moments) - rule.settings.gap,
+            until=max(moments) + rule.settings.gap,
+        )
         enough += [
             window
             for window in of_rule
             if rule.rule.is_enough is not None
-            and rule.rule.is_enough(_within(window, points[window.key.subject]), rule.settings)
+            and rule.rule.is_enough([one.point for one in _within(window, sighted)], rule.settings)
         ]
     return enough
 
 
-def _within(window: Window, points: Iterable[Point]) -> list[Point]:
-    return [point for point in points if window.started_at <= point.at <= window.ended_at]
+async def _recall(session: AsyncSession, turn: Turn, windows: Iterable[Window]) -> None:
+    """Bring back what earlier calls brought, so that a detection tells of all its events."""
+    by_rule: dict[RuleKind, list[Window]] = defaultdict(list)
+    for window in windows:
+        by_rule[window.key.rule_kind].append(window)
+    for of_rule in by_rule.values():
+        sighted = await _sighted_between(
+            session,
+            turn,
+            of_rule,
+            since=min(window.started_at for window in of_rule),
+            until=max(window.ended_at for window in of_rule),
+        )
+        for window in of_rule:
+            window.recalled = _within(window, sighted)
 
 
-async def _points(
-    session: AsyncSession, turn: Turn, rule: RuleInForce, windows: Sequence[Window]
-) -> dict[str, list[Point]]:
-    """Return what is stored about subjects near to what is new: farther off nothing has changed."""
-    moments = [one.event.at for window in windows for one in window.added]
-    events = await events_of_addresses(
+def _within(window: Window, sighted: _ByKey) -> list[Sighted]:
+    return [
+        one
+        for one in sighted.get(window.key, ())
+        if window.started_at <= one.event.at <= window.ended_at
+    ]
+
+
+async def _sighted_between(
+    session: AsyncSession,
+    turn: Turn,
+    windows: Sequence[Window],
+    *,
+    since: datetime,
+    until: datetime,
+) -> _ByKey:
+    """Return what is stored about the subjects of these windows, all of one rule."""
+    kind = windows[0].key.rule_kind
+    rule = turn.rules[kind].rule
+    events = await events_between(
         session,
         agent_id=turn.agent_id,
-        addresses={window.key.subject for window in windows},
-        kinds=rule.rule.reads,
-        since=min(moments) - rule.settings.gap,
-        until=max(moments) + rule.settings.gap,
+        kinds=rule.reads,
+        since=since,
+        until=until,
+        addresses={one.key.subject for one in windows} if rule.is_about_address else None,
     )
-    points: dict[str, list[Point]] = defaultdict(list)
-    for event in events:
-        sighting = rule.rule.sight(event, rule.settings)
-        if sighting is not None:
-            points[sighting.subject].append(Point(event.at, event.kind, event.count))
-    return points
+    return _sighted(replace(turn, rules={kind: turn.rules[kind]}), events)
 
 
 async def _follow(
@@ -222,6 +254,10 @@ async def _follow(
             windows=opening,
             rules=turn.rules,
         )
+    for window in growing:
+        await unite_detections(
+            session, tenant_id=turn.tenant_id, window=window, standings=standings, now=turn.now
+        )
     if growing:
         await grow_detections(
             session,
@@ -230,8 +266,4 @@ async def _follow(
             windows=growing,
             rules=turn.rules,
             standings=standings,
-        )
-    for window in growing:
-        await unite_detections(
-            session, tenant_id=turn.tenant_id, window=window, standings=standings, now=turn.now
         )

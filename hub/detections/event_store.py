@@ -163,37 +163,52 @@ def _row(one: NamedEvent) -> tuple[Any, ...]:
     )
 
 
-async def events_of_addresses(
+async def events_between(
     session: AsyncSession,
     *,
     agent_id: UUID,
-    addresses: Collection[str],
     kinds: Collection[EventKind],
     since: datetime,
     until: datetime,
-) -> list[SecurityEvent]:
-    """Return what came from these addresses to one host, in the order it happened."""
-    rows = await session.execute(
-        select(
-            col(StoredEvent.kind),
-            col(StoredEvent.at),
-            col(StoredEvent.source_address),
-            col(StoredEvent.target_user),
-            col(StoredEvent.process_name),
-            col(StoredEvent.alike_count),
-        )
+    addresses: Collection[str] | None = None,
+) -> list[NamedEvent]:
+    """Return what happened on one host, in its order; only from these addresses, if some are given.
+
+    Whose subject is an address may have a great many neighbours: those are left to the index.
+    """
+    statement = (
+        select(*(_EVENTS.c[name] for name in _TYPES))
         .where(
             col(StoredEvent.agent_id) == agent_id,
-            col(StoredEvent.source_address).in_(addresses),
             col(StoredEvent.kind).in_(kinds),
             col(StoredEvent.at).between(since, until),
         )
         .order_by(col(StoredEvent.at), col(StoredEvent.id))
     )
-    return [
-        SecurityEvent("", kind, at, "", user, address, process, count=count)
-        for kind, at, address, user, process, count in rows
-    ]
+    if addresses is not None:
+        statement = statement.where(col(StoredEvent.source_address).in_(addresses))
+    return [_read(row) for row in await session.execute(statement)]
+
+
+def _read(row: Any) -> NamedEvent:
+    event = SecurityEvent(
+        id=str(row.id),
+        kind=row.kind,
+        at=row.at,
+        summary=row.summary,
+        user=row.target_user,
+        source_address=row.source_address,
+        process=row.process_name,
+        path=row.path,
+        command=row.command,
+        port=row.port,
+        protocol=row.protocol,
+        sha256=row.sha256,
+        count=row.alike_count,
+        raw=row.raw,
+        details=row.details,
+    )
+    return NamedEvent(row.id, event)
 
 
 async def forget_events(session: AsyncSession, *, before: datetime) -> None:

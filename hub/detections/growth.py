@@ -109,8 +109,9 @@ def _rank(window: Window, rule: RuleInForce) -> int:
 
 
 def kept_events(agent_id: UUID, window: Window) -> list[NewEvent]:
-    """Return the first and the last of what a call adds to a window."""
-    added = sorted(window.added, key=lambda one: (one.event.at, one.event_id))
+    """Return the first and the last of what a window tells anew."""
+    told = {one.event_id: one for one in (*window.recalled, *window.added)}
+    added = sorted(told.values(), key=lambda one: (one.event.at, one.event_id))
     if len(added) > KEPT_FIRST + KEPT_LAST:
         added = added[:KEPT_FIRST] + added[-KEPT_LAST:]
     return [_new_event(agent_id, window.key.rule_kind, one) for one in added]

@@ -154,6 +154,7 @@ class Rule[Settings: RuleSettings]:
     settings: type[Settings]
     sight: Callable[[SecurityEvent, Settings], Sighting | None]
     title: Callable[[Seen], str]
+    is_about_address: bool = False  # its subjects are source addresses
     # Whether these, in the order they happened, are enough; None when one event is.
     is_enough: Callable[[Sequence[Point], Settings], bool] | None = None
     # How bad it has become; a detection's severity is the worst of this and its sightings'.

@@ -58,6 +58,14 @@ class Window:
     added: list[Sighted] = field(default_factory=list)
     gone: list["Window"] = field(default_factory=list)  # stored windows that became this one
     is_stored: bool = False
+    # What is in it, as far as earlier calls brought it without its being enough.
+    recalled: list[Sighted] = field(default_factory=list)
+
+    @property
+    def has_untold(self) -> bool:
+        """Whether earlier calls brought something that no detection has told of yet."""
+        stored = [*self.gone, *([self] if self.is_stored else [])]
+        return any(window.detection_id is None for window in stored)
 
     @property
     def seen(self) -> Seen:

@@ -17,11 +17,9 @@ from hub.clock import hour_of, utc_now
 from hub.errors import InvalidInput
 from hub.fleet.array_rows import array_rows
 from hub.fleet.enrollment import (
-    agent_key_digest,
     enroll_agent,
     enroll_agents,
     identity_columns,
-    issue_agent_credential,
 )
 from hub.fleet.inventory import replace_inventory
 from hub.fleet.metric_models import LateMetricHour
@@ -31,12 +29,10 @@ from hub.fleet.reports import AgentReport, Figures, Sample, details_of, sample_o
 
 __all__ = [
     "MAX_REPORT_AGE",
-    "agent_key_digest",
     "enroll_agent",
     "enroll_agents",
     "ensure_metric_partitions",
     "insert_metric_samples",
-    "issue_agent_credential",
     "mark_late_hour",
     "record_report",
     "replace_inventory",
@@ -135,10 +131,8 @@ async def mark_late_hour(
     session: AsyncSession, *, tenant_id: UUID, agent_id: UUID, at: datetime
 ) -> None:
     """Note that an hour which is over has one sample more: it is to be added up anew."""
-    hour = postgresql.insert(LateMetricHour).values(
-        tenant_id=tenant_id, agent_id=agent_id, at=hour_of(at)
-    )
-    await session.execute(hour.on_conflict_do_nothing())
+    session.add(LateMetricHour(tenant_id=tenant_id, agent_id=agent_id, at=hour_of(at)))
+    await session.flush()
 
 
 async def touch_agents(

@@ -1,13 +1,11 @@
-"""How a host becomes known: its name, the plan's limit, and the key it reports with."""
+"""How a host becomes known: its name, and the plan's limit."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from secrets import token_urlsafe
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, case, func, insert, null, select
+from sqlalchemy import ColumnElement, case, func, null, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -15,11 +13,10 @@ from sqlmodel import col
 from hub.clock import utc_now
 from hub.errors import Conflict
 from hub.fleet.agent_names import check_agent_name
-from hub.fleet.models import Agent, AgentCredential
+from hub.fleet.models import Agent
 from hub.fleet.reports import HostIdentity, NewAgent
 from hub.tenancy.models import Tenant
 
-_KEY_PREFIX = "mak_"  # lets secret scanners recognise a leaked key
 _TEXT_COLUMNS = (
     "os_id",
     "os_name",
@@ -61,25 +58,6 @@ async def enroll_agent(
     """Make one host known, or update it when its name is known already."""
     agent = NewAgent(name=name, identity=identity or HostIdentity())
     return (await enroll_agents(session, tenant_id=tenant_id, agents=[agent]))[name]
-
-
-async def issue_agent_credential(session: AsyncSession, *, tenant_id: UUID, agent_id: UUID) -> str:
-    """Return a new key for the agent. It is shown this once: only its digest is stored."""
-    key = f"{_KEY_PREFIX}{token_urlsafe(32)}"
-    await session.execute(
-        insert(AgentCredential).values(
-            digest=agent_key_digest(key),
-            tenant_id=tenant_id,
-            agent_id=agent_id,
-            created_at=utc_now(),
-        )
-    )
-    return key
-
-
-def agent_key_digest(key: str) -> str:
-    """Return what the database keeps of an agent's key (the key is random: no salt is needed)."""
-    return hashlib.sha256(key.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,7 +183,7 @@ def _mark_late_hours() -> PreparedWrite:
     statement = postgresql.insert(_LATE_HOURS).from_select(
         ["tenant_id", "agent_id", "at"], rows, include_defaults=False
     )
-    return PreparedWrite(statement.on_conflict_do_nothing())
+    return PreparedWrite(statement)
 
 
 _REPORTS_ALONE = _land_reports(with_samples=False)

@@ -1,9 +1,9 @@
 """Tables of the hourly roll-ups: what is left of samples, and which hours are to be added up."""
 
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from sqlalchemy import Index
+from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
 from hub.columns import instant, tenant_key, tenant_reference
@@ -50,14 +50,23 @@ class MetricHour(SQLModel, table=True):
 
 
 class LateMetricHour(SQLModel, table=True):
-    """An hour of an agent that got a sample after it was over: it is to be added up anew."""
+    """That an hour got a sample after it was over: it is to be added up anew.
+
+    Not unique on purpose: a mark is added with its sample and deleted once added up, so nobody ever
+    waits for another's.
+    """
 
     __tablename__ = "late_metric_hours"
     __table_args__ = (tenant_reference("agent_id", "agents"),)
 
     tenant_id: UUID = tenant_key()
-    agent_id: UUID = Field(primary_key=True)
-    at: datetime = instant(primary_key=True)
+    id: UUID = Field(
+        default_factory=uuid4,
+        primary_key=True,
+        sa_column_kwargs={"server_default": text("gen_random_uuid()")},
+    )
+    agent_id: UUID
+    at: datetime = instant()
 
 
 class MetricRollUp(SQLModel, table=True):

@@ -105,23 +105,6 @@ class AgentKey(SQLModel, table=True):
     identity_digest: str | None = Field(default=None, max_length=32)
 
 
-class AgentCredential(SQLModel, table=True):
-    """The key with which an agent reports; only its digest is stored."""
-
-    __tablename__ = "agent_credentials"
-    __table_args__ = (
-        tenant_reference("agent_id", "agents"),
-        Index("ix_agent_credentials_tenant_id_agent_id", "tenant_id", "agent_id"),
-    )
-
-    digest: str = Field(primary_key=True, max_length=64)
-    tenant_id: UUID
-    agent_id: UUID
-    created_at: datetime = instant(default_factory=utc_now)
-    last_used_at: datetime | None = instant(default=None)
-    revoked_at: datetime | None = instant(default=None)
-
-
 class AgentLatest(SQLModel, table=True):
     """The newest figures of one agent: one row each, so lists never read the history."""
 

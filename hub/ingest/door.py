@@ -36,8 +36,8 @@ MAX_CLOCK_AHEAD = timedelta(minutes=5)
 _MAX_PLAIN_BYTES = 65_536  # what waits for its commit is held in memory
 _MAX_HEARTBEAT_BYTES = 1_024
 _AT_ONCE, _MAX_WAITING = 4, 200
-_MORE_THAN_FIGURES = ("packages", "facts")  # an empty one says something, too
-_IDENTITY = ("system", "agent_version", "listening")
+_MORE_THAN_FIGURES = ("packages", "listening", "facts")  # an empty one says something, too
+_IDENTITY = ("system", "agent_version")
 
 type Answering = Callable[[Request], Awaitable[Response]]
 
@@ -82,8 +82,8 @@ class AgentDoor:
         if _is_plain(told, body) and await self._landed(sealed, report, identity):
             return _json(202, _PLAIN_ACCEPTED)
         async with self._turn():
-            packages = await take_report(self._intake.database, sealed, report, identity=identity)
-        return _json(202, Accepted(packages=packages).model_dump_json().encode())
+            accepted = await take_report(self._intake.database, sealed, report, identity=identity)
+        return _json(202, _told(accepted))
 
     async def _heartbeat(self, request: Request) -> Response:
         sealed = await self._admitted(request, HEARTBEAT_PATH, max_bytes=_MAX_HEARTBEAT_BYTES)
@@ -178,5 +178,9 @@ def _json(status: int, body: bytes) -> Response:
     return Response(body, status, media_type="application/json")
 
 
-_PLAIN_ACCEPTED = Accepted(packages=0).model_dump_json().encode()
+def _told(accepted: Accepted) -> bytes:
+    return accepted.model_dump_json(exclude_none=True).encode()
+
+
+_PLAIN_ACCEPTED = _told(Accepted(packages=0))
 _ALIVE = Heartbeat().model_dump_json().encode()

@@ -9,6 +9,8 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from hub.detections.events import EventKind
+from hub.ingest.fields import line
+from hub.ingest.host_facts import HostFacts
 
 MAX_DISKS = 200
 MAX_ADDRESSES = 64
@@ -18,18 +20,8 @@ MAX_EVENTS = 1_000
 MAX_DETAILS = 16
 _LARGEST_JSON_INTEGER = 9_007_199_254_740_991
 
-# One line of text: PostgreSQL cannot store U+0000, and no name of a host, mount or package has
-# control characters in it.
-_ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
-
 # Packages are keyed by all of their fields together, and every package manager spells them so.
 _PRINTABLE_ASCII = r"^[\x20-\x7e]*$"
-
-
-def _line(max_length: int, description: str, *, min_length: int = 0) -> object:
-    return Field(
-        min_length=min_length, max_length=max_length, pattern=_ONE_LINE, description=description
-    )
 
 
 def _word(max_length: int, description: str, *, min_length: int = 0) -> object:
@@ -54,19 +46,19 @@ class _Part(BaseModel):
 class OperatingSystem(_Part):
     """The operating system, word for word from `/etc/os-release`."""
 
-    id: Annotated[str, _line(64, "`ID`: debian, ubuntu, alpine…")] = ""
-    name: Annotated[str, _line(128, "`PRETTY_NAME`.")] = ""
-    version: Annotated[str, _line(64, "`VERSION_ID`.")] = ""
+    id: Annotated[str, line(64, "`ID`: debian, ubuntu, alpine…")] = ""
+    name: Annotated[str, line(128, "`PRETTY_NAME`.")] = ""
+    version: Annotated[str, line(64, "`VERSION_ID`.")] = ""
 
 
 class System(_Part):
     """What the machine is."""
 
     os: OperatingSystem = OperatingSystem()
-    kernel_release: Annotated[str, _line(128, "The running kernel: `uname -r`.")] = ""
-    architecture: Annotated[str, _line(32, "`uname -m`.")] = ""
+    kernel_release: Annotated[str, line(128, "The running kernel: `uname -r`.")] = ""
+    architecture: Annotated[str, line(32, "`uname -m`.")] = ""
     addresses: Annotated[
-        list[Annotated[str, _line(64, "An IP address.", min_length=1)]],
+        list[Annotated[str, line(64, "An IP address.", min_length=1)]],
         Field(max_length=MAX_ADDRESSES, description="Addresses that others can reach it by."),
     ] = []
     cpu_count: Annotated[int, Field(ge=1, le=65_536)] | None = Field(
@@ -78,8 +70,8 @@ class System(_Part):
 class Disk(_Part):
     """One file system."""
 
-    mount: Annotated[str, _line(512, "Mount point.", min_length=1)]
-    device: Annotated[str, _line(512, "What is mounted there.")] = ""
+    mount: Annotated[str, line(512, "Mount point.", min_length=1)]
+    device: Annotated[str, line(512, "What is mounted there.")] = ""
     used_percent: Percent = Field(description="Percent used, as df counts: of what users may fill.")
     used_bytes: Bytes = Field(description="Used, in bytes.")
     total_bytes: Bytes = Field(description="Size, in bytes.")
@@ -123,14 +115,14 @@ class Event(_Part):
     ]
     kind: EventKind = Field(description="What kind of thing happened.")
     at: AwareDatetime = Field(description="When it happened (RFC 3339 with an offset).")
-    summary: Annotated[str, _line(500, "One line for people.", min_length=1)]
-    user: Annotated[str, _line(64, "The account it is about.")] | None = None
-    source_address: (
-        Annotated[str, _line(64, "The other end's IP address, never a name.")] | None
-    ) = None
-    process: Annotated[str, _line(200, "Name of the process or module.")] | None = None
-    path: Annotated[str, _line(1024, "The file it is about.")] | None = None
-    command: Annotated[str, _line(2000, "The command line.")] | None = None
+    summary: Annotated[str, line(500, "One line for people.", min_length=1)]
+    user: Annotated[str, line(64, "The account it is about.")] | None = None
+    source_address: Annotated[str, line(64, "The other end's IP address, never a name.")] | None = (
+        None
+    )
+    process: Annotated[str, line(200, "Name of the process or module.")] | None = None
+    path: Annotated[str, line(1024, "The file it is about.")] | None = None
+    command: Annotated[str, line(2000, "The command line.")] | None = None
     port: Annotated[int, Field(ge=0, le=65_535)] | None = None
     protocol: Annotated[str, Field(pattern="^(tcp|udp)$")] | None = None
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
@@ -141,7 +133,7 @@ class Event(_Part):
     details: Annotated[
         dict[
             Annotated[str, Field(max_length=64, pattern="^[a-z0-9_]+$")],
-            Annotated[str, _line(500, "Value.")],
+            Annotated[str, line(500, "Value.")],
         ],
         Field(max_length=MAX_DETAILS),
     ] = {}
@@ -206,12 +198,12 @@ class Report(_Part):
         description="When it was measured (RFC 3339 with an offset). At most 5 minutes ahead of the"
         " hub's clock, and not older than 7 days."
     )
-    agent_version: Annotated[str, _line(32, "Version of the agent.")] = ""
+    agent_version: Annotated[str, line(32, "Version of the agent.")] = ""
     system: System = Field(System(), description="What the machine is.")
     figures: Figures = Field(Figures(), description="What was measured.")
     listening: (
         Annotated[
-            list[Annotated[str, _line(64, "An IP address; `0.0.0.0` and `::` mean all.")]],
+            list[Annotated[str, line(64, "An IP address; `0.0.0.0` and `::` mean all.")]],
             Field(max_length=MAX_LISTENING),
         ]
         | None
@@ -224,9 +216,19 @@ class Report(_Part):
         None,
         description="The whole inventory, replacing the one before; left out when unchanged.",
     )
+    facts: HostFacts | None = Field(
+        None, description="What the host is beyond this; left out when unchanged."
+    )
     events: Annotated[list[Event], Field(max_length=MAX_EVENTS)] = Field(
         [], description="What happened since the last report, oldest first."
     )
+
+
+class Refused(BaseModel):
+    """An event that was not taken; sending it again does not help."""
+
+    id: str = Field(description="The event's id, as it was sent.")
+    reason: str = Field(description="Why it was not taken.")
 
 
 class Accepted(BaseModel):
@@ -234,6 +236,9 @@ class Accepted(BaseModel):
 
     status: str = Field("accepted", description="Always `accepted`.")
     packages: int = Field(description="How many packages of the report were stored.")
+    refused_events: list[Refused] | None = Field(
+        None, description="The events that were not taken; left out when there is none."
+    )
 
 
 class Heartbeat(BaseModel):

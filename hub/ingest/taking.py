@@ -12,9 +12,15 @@ from hub.clock import utc_now
 from hub.database import Database
 from hub.detections.intake import take_events
 from hub.fleet.commands import record_report, touch_agents
+from hub.fleet.facts import take_facts
 from hub.ingest.gate import Sealed
-from hub.ingest.report import Report
-from hub.ingest.translation import agent_report, installed_packages, security_events
+from hub.ingest.report import Accepted, Refused, Report
+from hub.ingest.translation import (
+    agent_report,
+    host_facts,
+    installed_packages,
+    security_events,
+)
 from hub.ingest.trusted_keys import TrustedKey, accept_seal
 from hub.vulnerabilities.exposure import note_exposure
 from hub.vulnerabilities.inventory import follow_running_kernel, take_inventory
@@ -22,8 +28,8 @@ from hub.vulnerabilities.inventory import follow_running_kernel, take_inventory
 
 async def take_report(
     database: Database, sealed: Sealed, report: Report, *, identity: str | None
-) -> int:
-    """Store one report; return how many packages it brought."""
+) -> Accepted:
+    """Store one report; return what became of it."""
     key, now = sealed.key, utc_now()
     async with database.transaction(tenant_id=key.tenant_id) as session:
         await accept_seal(session, sealed.seal, identity=identity)
@@ -35,8 +41,9 @@ async def take_report(
             received_at=now,
         )
         count = await _take_inventory(session, key, report, now)
-        await _take_rest(session, key, report, now)
-    return count
+        await _take_state(session, key, report, now)
+        refused = await _take_events(session, key, report, now)
+    return Accepted(packages=count, refused_events=refused or None)
 
 
 async def take_heartbeat(database: Database, sealed: Sealed) -> None:
@@ -60,7 +67,10 @@ async def _take_inventory(
     return len(packages)
 
 
-async def _take_rest(session: AsyncSession, key: TrustedKey, report: Report, now: datetime) -> None:
+async def _take_state(
+    session: AsyncSession, key: TrustedKey, report: Report, now: datetime
+) -> None:
+    """Store how the host is now: where it listens, and what it told of itself beside."""
     if report.listening is not None:
         await note_exposure(
             session,
@@ -68,11 +78,26 @@ async def _take_rest(session: AsyncSession, key: TrustedKey, report: Report, now
             agent_id=key.agent_id,
             listening=report.listening,
         )
-    if report.events:
-        await take_events(
-            session,
-            tenant_id=key.tenant_id,
-            agent_id=key.agent_id,
-            events=security_events(report),
-            now=now,
-        )
+    await take_facts(
+        session,
+        tenant_id=key.tenant_id,
+        agent_id=key.agent_id,
+        facts=host_facts(report),
+        at=min(report.at, now),
+    )
+
+
+async def _take_events(
+    session: AsyncSession, key: TrustedKey, report: Report, now: datetime
+) -> list[Refused]:
+    """Store what happened, and what follows from it; return what cannot be taken."""
+    if not report.events:
+        return []
+    taken = await take_events(
+        session,
+        tenant_id=key.tenant_id,
+        agent_id=key.agent_id,
+        events=security_events(report),
+        now=now,
+    )
+    return [Refused(id=event.id, reason=event.reason) for event in taken.refused]

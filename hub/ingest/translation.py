@@ -1,6 +1,7 @@
 """From an agent's report to the hub's own terms."""
 
 from hub.detections.events import SecurityEvent
+from hub.fleet.fact_models import FactKind
 from hub.fleet.reports import (
     AgentReport,
     Figures,
@@ -35,6 +36,14 @@ def installed_packages(report: wire.Report) -> list[InstalledPackage] | None:
 def security_events(report: wire.Report) -> list[SecurityEvent]:
     """Return what happened on the host, as the rules read it."""
     return [SecurityEvent(**dict(event)) for event in report.events]
+
+
+def host_facts(report: wire.Report) -> dict[FactKind, list[dict[str, object]]]:
+    """Return what the host told of each kind; of a kind that did not change it tells nothing."""
+    if report.facts is None:
+        return {}
+    told = report.facts.model_dump(mode="json", exclude_none=True)
+    return {FactKind(kind): items for kind, items in told.items()}
 
 
 def figures_of(report: wire.Report) -> Figures:

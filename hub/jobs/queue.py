@@ -6,11 +6,9 @@ SKIP LOCKED. A job whose process died is taken again by another one, once its he
 """
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, override
 from uuid import UUID
 
 import asyncpg
@@ -23,9 +21,12 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col
 
+from hub.alerts.webhooks.delivery import tenants_with_due
+from hub.background import Background
 from hub.clock import utc_now
 from hub.database import Database
-from hub.jobs.work import JOBS, SCHEDULES, Job
+from hub.jobs.alerting import WEBHOOKS_JOB
+from hub.jobs.work import JOBS, SCHEDULES, Job, slot_of
 from hub.tenancy.models import Tenant
 
 _log = structlog.get_logger(__name__)
@@ -40,36 +41,28 @@ QUEUE_CONNECTION = {
 }
 
 
-class Jobs:
-    """Takes part in the jobs as long as the hub runs. Use as a context manager."""
+class Jobs(Background):
+    """Takes part in the jobs as long as the hub runs. Use as a context manager.
+
+    `further` jobs are those that need more than the database: the composition root knows what.
+    """
+
+    name = "jobs"
 
     def __init__(
         self,
         database: Database,
         *,
+        further: Mapping[str, Job] | None = None,
         heartbeat_timeout: timedelta = timedelta(seconds=30),
         dequeue_timeout: timedelta = timedelta(seconds=30),
     ) -> None:
         self._database = database
+        self._jobs = {**JOBS, **(further or {})}
         self._heartbeat_timeout = heartbeat_timeout
         self._dequeue_timeout = dequeue_timeout
-        self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self.run(), name="jobs")
-        return self
-
-    async def __aexit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-
+    @override
     async def run(self) -> None:
         """Take part until cancelled; where the database is away, try again."""
         while True:
@@ -94,10 +87,10 @@ class Jobs:
         )
         try:
             queue = PgQueuer.from_asyncpg_connection(connection)
-            for name, job in JOBS.items():
+            for name, job in self._jobs.items():
                 queue.entrypoint(name)(self._runner(job))
-            for name, expression in SCHEDULES.items():
-                queue.schedule(f"schedule_{name}", expression)(self._scheduler(queue, name))
+                schedule = queue.schedule(f"schedule_{name}", SCHEDULES[name])
+                schedule(self._scheduler(queue, name))
             queue.schedule("schedule_log", "50 2 * * *")(self._forget_log)
             await queue.run(
                 dequeue_timeout=self._dequeue_timeout, heartbeat_timeout=self._heartbeat_timeout
@@ -114,13 +107,14 @@ class Jobs:
 
     def _scheduler(self, queue: PgQueuer, name: str) -> Callable[[Schedule], Awaitable[None]]:
         async def fan_out(_schedule: Schedule) -> None:
-            slot = utc_now().replace(second=0, microsecond=0)
-            await enqueue(queue, name, await self._tenants(), slot)
+            await enqueue(queue, name, await self._tenants(name), slot_of(name, utc_now()))
 
         return fan_out
 
-    async def _tenants(self) -> list[UUID]:
+    async def _tenants(self, name: str) -> list[UUID]:
         async with self._database.transaction(presented="*") as session:
+            if name == WEBHOOKS_JOB:
+                return await tenants_with_due(session, now=utc_now())
             return list(await session.scalars(select(col(Tenant.id)).order_by(col(Tenant.id))))
 
     async def _forget_log(self, _schedule: Schedule) -> None:

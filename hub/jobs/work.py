@@ -15,8 +15,12 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from hub.alerts.cleaning import forget_notifications
 from hub.clock import utc_now
 from hub.database import Database
+from hub.fleet.rollups import forget_old_hours
+from hub.jobs.alerting import RULES_JOB, WEBHOOKS_JOB, watch_rules
+from hub.jobs.metrics import roll_up_metrics
 from hub.jobs.models import JobRun
 from hub.sla.alarms import sound_alarms
 from hub.sla.models import SlaHour, SlaObservation
@@ -116,6 +120,8 @@ async def let_go(session: AsyncSession, _tenant_id: UUID, now: datetime) -> None
         delete(JobRun).where(col(JobRun.slot) < now - KEEP_MARKS),
     ):
         await session.execute(statement, execution_options={"synchronize_session": False})
+    await forget_old_hours(session, now=now)
+    await forget_notifications(session, now=now)
 
 
 JOBS: dict[str, Job] = {
@@ -123,12 +129,24 @@ JOBS: dict[str, Job] = {
     "probe": probe_addresses,
     "score": _job("score", keep_score),
     "recompute": _job("recompute", recompute_score),
+    "roll_up": roll_up_metrics,
     "let_go": _job("let_go", let_go),
+    RULES_JOB: _job(RULES_JOB, watch_rules),
 }
 SCHEDULES = {
     "observe": "* * * * *",
     "probe": "* * * * *",
     "score": "*/5 * * * *",
     "recompute": "20 2 * * *",
+    "roll_up": "5,20,35,50 * * * *",
     "let_go": "40 2 * * *",
+    # The sixth field is the seconds: a host is offline after 90, and people want to know.
+    RULES_JOB: "* * * * * */20",
+    WEBHOOKS_JOB: "* * * * * */10",
 }
+
+
+def slot_of(name: str, now: datetime) -> datetime:
+    """Return the slot of time that a job of this schedule is for."""
+    has_seconds = len(SCHEDULES[name].split()) == 6  # noqa: PLR2004
+    return now.replace(second=now.second // 10 * 10 if has_seconds else 0, microsecond=0)

@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, override
 from uuid import UUID
 
 import asyncpg
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from hub.background import Background
 from hub.clock import utc_now
 from hub.database import Database
 from hub.fleet.queries import agents_gone_silent
@@ -26,30 +26,16 @@ _AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError, OSError
 _SETTINGS = {"application_name": "monsys-live", "timezone": "UTC", "jit": "off"}
 
 
-class LiveFeed:
+class LiveFeed(Background):
     """Listens as long as the hub runs. Use as a context manager."""
+
+    name = "live"
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._watches: set[Watch] = set()
-        self._task: asyncio.Task[None] | None = None
         self._silent_since: datetime | None = None
         self.is_listening = asyncio.Event()
-
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run(), name="live")
-        return self
-
-    async def __aexit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
 
     @contextlib.contextmanager
     def watch(self, tenant_id: UUID, kind: Kind) -> Iterator[Watch]:
@@ -69,7 +55,8 @@ class LiveFeed:
             if watch.tenant_id == change.tenant_id and watch.kind is change.kind:
                 watch.tell(change)
 
-    async def _run(self) -> None:
+    @override
+    async def run(self) -> None:
         while True:
             try:
                 await self._listen()

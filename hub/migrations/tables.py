@@ -13,6 +13,7 @@ _MODULES = (
     "hub.audit.models",
     "hub.detections.intake_models",
     "hub.detections.models",
+    "hub.fleet.fact_models",
     "hub.fleet.metric_models",
     "hub.fleet.models",
     "hub.ingest.foreign.models",

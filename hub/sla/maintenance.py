@@ -151,11 +151,9 @@ def _event(
     maintenance: SlaMaintenance,
     request_id: str | None,
 ) -> AuditEvent:
-    return AuditEvent(
-        event_type=event_type,
-        actor=principal.label,
-        actor_kind=principal.kind.value,
-        user_id=principal.user_id,
+    return AuditEvent.by(
+        principal,
+        event_type,
         details={
             "maintenance": str(maintenance.id),
             "target": str(maintenance.target_id) if maintenance.target_id else None,

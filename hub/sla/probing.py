@@ -75,11 +75,9 @@ async def allow_private_addresses(
             index_elements=["tenant_id"], set_={"may_probe_private_addresses": is_allowed}
         )
     )
-    event = AuditEvent(
-        event_type=EventType.SLA_SETTINGS_CHANGED,
-        actor=principal.label,
-        actor_kind=principal.kind.value,
-        user_id=principal.user_id,
+    event = AuditEvent.by(
+        principal,
+        EventType.SLA_SETTINGS_CHANGED,
         details={"may_probe_private_addresses": is_allowed},
         request_id=request_id,
     )

@@ -226,11 +226,9 @@ def _event(
     details: dict[str, Any],
     request_id: str | None,
 ) -> AuditEvent:
-    return AuditEvent(
-        event_type=event_type,
-        actor=principal.label,
-        actor_kind=principal.kind.value,
-        user_id=principal.user_id,
+    return AuditEvent.by(
+        principal,
+        event_type,
         details={"id": str(target_id), **details},
         request_id=request_id,
     )

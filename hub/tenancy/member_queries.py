@@ -4,16 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from hub.clock import utc_now
+from hub.paging import Page, counted_page, decode_cursor, encode_cursor
 from hub.principal import Role
 from hub.tenancy.models import Invitation, Membership, User
 
-MAX_MEMBERS = 500
+MEMBERS_A_PAGE = 100
 MAX_INVITATIONS = 100
+_MEMBERS = "members"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +42,36 @@ class OpenInvitation:
     expires_at: datetime
 
 
-async def members_of(session: AsyncSession) -> list[ListedMember]:
-    """Return the tenant's people by address. Needs `tenant_id`."""
+async def members_page(
+    session: AsyncSession, *, first: int = MEMBERS_A_PAGE, after: str | None = None
+) -> Page[ListedMember]:
+    """Return the tenant's people by address, and how many there are. Needs `tenant_id`."""
+    total = select(func.count()).select_from(Membership).scalar_subquery()
+    beyond = true()
+    if after is not None:
+        (email,) = decode_cursor(_MEMBERS, after, str)
+        beyond = col(User.email) > email
     rows = await session.execute(
         select(
-            col(User.id),
+            col(User.id).label("user_id"),
             col(User.email),
             col(User.name),
             col(Membership.role),
-            col(User.totp_secret_sealed).is_not(None),
-            col(Membership.created_at),
+            col(User.totp_secret_sealed).is_not(None).label("has_totp"),
+            col(Membership.created_at).label("joined_at"),
+            total.label("total"),
         )
         .join(Membership, col(Membership.user_id) == col(User.id))
+        .where(beyond)
         .order_by(col(User.email))
-        .limit(MAX_MEMBERS)
+        .limit(first + 1)
     )
-    return [ListedMember(*row) for row in rows]
+    return counted_page(ListedMember, rows.mappings().all(), first=first)
+
+
+def member_cursor(member: ListedMember) -> str:
+    """Return where the page after this member begins."""
+    return encode_cursor(_MEMBERS, member.email)
 
 
 async def open_invitations(session: AsyncSession) -> list[OpenInvitation]:

@@ -38,6 +38,7 @@ from hub.detections.models import Detection, DetectionState
 from hub.fleet.models import Agent, AgentPackage
 from hub.severity import Severity, severity_of
 from hub.trust.commands import Signal, record_signals
+from hub.trust.host_facts import backups, certificates, identities
 from hub.trust.models import TrustComponent, TrustSource, TrustWord
 from hub.trust.score import WINDOW
 from hub.vulnerabilities.models import Advisory, Finding, FindingState
@@ -264,4 +265,7 @@ def _waiting_of(
 COLLECTIONS = (
     Collection(TrustComponent.CVES, "supply_chain", _findings),
     Collection(TrustComponent.INCIDENT_RESPONSE, "alert_lifecycle", _waiting),
+    Collection(TrustComponent.CERT_DNS, "cert_scan", certificates),
+    Collection(TrustComponent.BACKUP, "backup_check", backups),
+    Collection(TrustComponent.IDENTITY, "identity_audit", identities),
 )

@@ -88,11 +88,9 @@ def _audit_event(
         for name in TrustComponent
         if before[name] != after[name]
     }
-    return AuditEvent(
-        event_type=EventType.TRUST_WEIGHTS_CHANGED,
-        actor=principal.label,
-        actor_kind=principal.kind.value,
-        user_id=principal.user_id,
+    return AuditEvent.by(
+        principal,
+        EventType.TRUST_WEIGHTS_CHANGED,
         details={"version": version, "changed": changed},
         request_id=request_id,
     )

@@ -61,11 +61,9 @@ async def accept_vulnerability(
         accepted_until=until,
         accepted_by=principal.user_id,
     )
-    event = AuditEvent(
-        event_type=EventType.VULNERABILITY_ACCEPTED,
-        actor=principal.label,
-        actor_kind=principal.kind.value,
-        user_id=principal.user_id,
+    event = AuditEvent.by(
+        principal,
+        EventType.VULNERABILITY_ACCEPTED,
         details={"advisory": advisory_id, "findings": accepted, "until": until.isoformat()},
         body=cleaned,
         request_id=request_id,

@@ -16,6 +16,7 @@ from oauth.account.step_up import fresh
 from oauth.account.visit import Visit, submission, visit
 from oauth.openapi import PAGE_RESPONSES, form_body
 from oauth.service import OAuthDep
+from oauth.turned_away import turn_away
 
 PATH = "/account/connector"
 NO_DAYS = "Staying connected lasts 1 to 365 days."
@@ -54,6 +55,7 @@ async def change(request: Request, oauth: OAuthDep) -> Response:
         return found
     stored = await _stored(found)
     if not found.may_manage:
+        await turn_away(request, oauth, error="forbidden", reason=MANAGERS_ONLY)
         return await _page(found, stored, status=403, message=MANAGERS_ONLY)
     wanted = _wanted(found, stored)
     if wanted is None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -17,12 +17,14 @@ from hub.audit.commands import append_events
 from hub.audit.events import AuditEvent, EventType
 from hub.clock import utc_now
 from hub.errors import Forbidden
+from hub.paging import Page, decode_cursor, encode_cursor
 from hub.principal import Permission, Principal
 from hub.tenancy.models import User
 from oauth.models import OAuthGrant, OAuthToken, StepKind
 from oauth.trace import Step, store_step
 
-MAX_APPS = 200
+APPS_A_PAGE = 50
+_APPS = "apps"
 NOT_YOURS = "Only owners and admins end what others connected."
 
 
@@ -39,6 +41,8 @@ class ConnectedApp:
     first_allowed_at: datetime
     last_allowed_at: datetime
     last_used_at: datetime | None
+    moved_at: datetime
+    key: str  # one of its grants' ids: names may be longer than a link should be
 
     @property
     def scopes(self) -> list[str]:
@@ -46,10 +50,32 @@ class ConnectedApp:
         return sorted(set(self.scope.split()))
 
 
-async def connected_apps(
-    session: AsyncSession, *, user_id: UUID | None = None
-) -> list[ConnectedApp]:
-    """Return the apps of one person, or of the whole tenant; used last first. Needs `tenant_id`."""
+async def own_apps(
+    session: AsyncSession, *, user_id: UUID, first: int = APPS_A_PAGE, after: str | None = None
+) -> Page[ConnectedApp]:
+    """Return the apps of one person, used last first. Needs `tenant_id`."""
+    return await _apps(session, col(OAuthGrant.user_id) == user_id, first=first, after=after)
+
+
+async def apps_of_others(
+    session: AsyncSession, *, user_id: UUID, first: int = APPS_A_PAGE, after: str | None = None
+) -> Page[ConnectedApp]:
+    """Return the apps of everybody else in the tenant, used last first. Needs `tenant_id`."""
+    return await _apps(session, col(OAuthGrant.user_id) != user_id, first=first, after=after)
+
+
+def app_cursor(app: ConnectedApp) -> str:
+    """Return where the page after this app begins."""
+    return encode_cursor(_APPS, app.moved_at, app.key)
+
+
+async def _apps(
+    session: AsyncSession, whose: ColumnElement[bool], *, first: int, after: str | None
+) -> Page[ConnectedApp]:
+    """Return a page. One that is used meanwhile moves up: it is never lost, but may come twice."""
+    moved_at = func.max(func.coalesce(col(OAuthGrant.last_used_at), col(OAuthGrant.created_at)))
+    key = func.min(cast(col(OAuthGrant.id), Text))
+    names = (col(OAuthGrant.user_id), col(OAuthGrant.client_id), col(OAuthGrant.redirect_host))
     statement = (
         select(
             col(OAuthGrant.user_id),
@@ -61,29 +87,20 @@ async def connected_apps(
             func.min(col(OAuthGrant.created_at)),
             func.max(col(OAuthGrant.created_at)),
             func.max(col(OAuthGrant.last_used_at)),
+            moved_at,
+            key,
         )
         .join(User, col(User.id) == col(OAuthGrant.user_id))
-        .where(col(OAuthGrant.revoked_at).is_(None))
-        .group_by(
-            col(OAuthGrant.user_id),
-            col(User.email),
-            col(OAuthGrant.client_id),
-            col(OAuthGrant.redirect_host),
-        )
-        .order_by(
-            func.max(
-                func.coalesce(col(OAuthGrant.last_used_at), col(OAuthGrant.created_at))
-            ).desc(),
-            col(OAuthGrant.user_id),
-            col(OAuthGrant.client_id),
-            col(OAuthGrant.redirect_host),
-        )
-        .limit(MAX_APPS)
+        .where(whose, col(OAuthGrant.revoked_at).is_(None))
+        .group_by(*names, col(User.email))
+        .order_by(moved_at.desc(), key)
+        .limit(first + 1)
     )
-    if user_id is not None:
-        statement = statement.where(col(OAuthGrant.user_id) == user_id)
+    if after is not None:
+        at, last = decode_cursor(_APPS, after, datetime, str)
+        statement = statement.having(or_(moved_at < at, and_(moved_at == at, key > last)))
     rows = await session.execute(statement)
-    return [ConnectedApp(*row) for row in rows]
+    return Page.of([ConnectedApp(*row) for row in rows], first=first)
 
 
 async def revoke_app(

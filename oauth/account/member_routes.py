@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.background import BackgroundTask
 
 from hub.clock import utc_now
-from hub.errors import HubError, InvalidInput
+from hub.errors import Forbidden, HubError, InvalidInput
 from hub.principal import Role
 from hub.tenancy.commands import normal_email
-from hub.tenancy.member_queries import members_of, open_invitations
+from hub.tenancy.member_queries import member_cursor, members_page, open_invitations
 from hub.tenancy.members import (
     INVITATION_LIFETIME,
     change_role,
@@ -32,6 +32,7 @@ from oauth.responses import see_other
 from oauth.service import OAuthDep
 from oauth.sessions import clear_session_cookie
 from oauth.throttle import address_of
+from oauth.turned_away import turn_away
 
 PATH = "/account/members"
 INVITATION_PATH = "/invitation"
@@ -49,12 +50,17 @@ router = APIRouter(tags=["account"], default_response_class=HTMLResponse)
 
 
 @router.get(PATH, responses=PAGE_RESPONSES)
-async def show_members(request: Request, oauth: OAuthDep, done: str = "") -> Response:
-    """Show who belongs to the organisation."""
+async def show_members(
+    request: Request, oauth: OAuthDep, done: str = "", after: str = ""
+) -> Response:
+    """Show who belongs to the organisation, a page at a time."""
     found = await visit(request, oauth)
     if isinstance(found, Response):
         return found
-    return await _page(found, note=_NOTES.get(done))
+    try:
+        return await _page(found, note=_NOTES.get(done), after=after or None)
+    except InvalidInput:
+        return found.go(PATH)  # no cursor of this list: from the beginning
 
 
 @router.post(
@@ -209,21 +215,31 @@ async def _write(found: Visit, command: Callable[[AsyncSession], Awaitable[None]
 
 
 async def _refused(found: Visit, error: HubError) -> Response:
+    if isinstance(error, Forbidden):
+        await turn_away(found.request, found.oauth, error="forbidden", reason=error.message)
     return await _page(found, status=status_of(error), message=error.message)
 
 
 async def _page(
-    found: Visit, *, status: int = 200, message: str | None = None, note: str | None = None
+    found: Visit,
+    *,
+    status: int = 200,
+    message: str | None = None,
+    note: str | None = None,
+    after: str | None = None,
 ) -> Response:
     async with found.oauth.database.transaction(tenant_id=found.person.tenant_id) as session:
-        members = await members_of(session)
+        members = await members_page(session, after=after)
         invitations = await open_invitations(session) if found.may_manage else []
     return found.page(
         "members.html",
         status=status,
         message=message,
         note=note,
-        members=members,
+        members=members.rows,
+        total=members.total,
+        next_page=member_cursor(members.rows[-1]) if members.has_next else None,
+        is_first=after is None,
         invitations=invitations,
         roles=[role for role in Role if role is not Role.OWNER or found.person.role is Role.OWNER],
         email=found.fields.get("email", "") if message else "",

@@ -23,6 +23,7 @@ from oauth.service import OAuthDep
 from oauth.sessions import clear_session_cookie
 from oauth.sign_in import record_for
 from oauth.throttle import address_of
+from oauth.turned_away import turn_away
 
 PATH = "/account/security"
 WRONG_PASSWORD = "The present password is not right. Nothing was changed."  # noqa: S105 - a text
@@ -114,11 +115,16 @@ async def checked_account(found: Visit) -> Account | None:
     """Return the account when the form holds its present password; Throttled on too many tries."""
     oauth, email = found.oauth, found.person.label
     address = address_of(found.request)
-    await oauth.pace.attempt("password", account=email, address=address, device=None)
+    try:
+        await oauth.pace.attempt("password", account=email, address=address, device=None)
+    except Throttled as error:
+        await turn_away(found.request, oauth, error="too_many_requests", reason=error.message)
+        raise
     async with oauth.database.transaction(user_id=found.user_id) as session:
         account = await account_by_id(session, user_id=found.user_id)
     stored = account.password_hash if account else None
     if not await password_matches(found.fields.get("current_password", ""), stored):
+        await turn_away(found.request, oauth, error="wrong_password", reason=WRONG_PASSWORD)
         return None
     await oauth.pace.succeeded("password", account=email, address=address, device=None)
     return account

@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Route
 
+from tests.browser.visitor import Visitor
 from tests.chromium import chromium
 from tests.mailbox import Mailbox, mail_server
 from tests.running_hub import RunningHub, serving
@@ -55,3 +56,12 @@ async def new_context(
 def axe_script(node_modules: Path) -> str:
     """Return axe-core, which is put into pages from outside: their policy allows no script."""
     return (node_modules / "axe-core" / "axe.min.js").read_text("utf-8")
+
+
+@pytest_asyncio.fixture(params=["en", "de"])
+async def visitor(
+    request: pytest.FixtureRequest, chromium: Browser, mailing_hub: RunningHub, axe_script: str
+) -> AsyncIterator[Visitor]:
+    context = await new_context(chromium, mailing_hub, language=request.param)
+    yield Visitor(await context.new_page(), mailing_hub, axe_script, request.param)
+    await context.close()

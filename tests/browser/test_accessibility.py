@@ -1,106 +1,25 @@
 """Every page through axe-core and by Tab, in both languages, in light, in dark, on a phone."""
 
-import os
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import urlencode
+from typing import Any
 from uuid import uuid4
 
 import pyotp
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser
 
 from hub.clock import utc_now
-from hub.principal import Role
-from hub.tenancy.models import Membership
-from hub.tenancy.passwords import hash_password
 from tests.acceptance import article
-from tests.acceptance.connector import BOTH_SCOPES, Pkce, register
+from tests.acceptance.connector import Pkce, register
 from tests.acceptance.person import Account
 from tests.acceptance.test_authorization_flow import authorize_url
 from tests.browser.conftest import new_context
-from tests.browser.keyboard import check_tab_order
-from tests.factories import make_tenant, make_user
+from tests.browser.visitor import Visitor
 from tests.mailbox import Mailbox
 from tests.running_hub import RunningHub
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
-SWITCHES = ("claude_may_read", "claude_may_acknowledge")
 PASSWORD = "blue lamp tower seven"
-_AXE = """async () => {
-  const found = await axe.run(document, {resultTypes: ["violations"]});
-  return found.violations.map((one) => `${one.id}: ${one.nodes.map((n) => n.html).join(" | ")}`);
-}"""
-
-
-class Visitor:
-    """Somebody who looks at each page, and lets axe-core look as well."""
-
-    def __init__(self, page: Page, hub: RunningHub, axe_script: str, language: str) -> None:
-        self.page = page
-        self.hub = hub
-        self._axe = axe_script
-        self._language = language
-        self.checked: list[str] = []
-
-    async def open(self, path: str) -> None:
-        await self.page.goto(f"{self.hub.app_origin}{path}")
-
-    async def check(self, name: str) -> None:
-        """Assert that this page, as it is now, has no violation, and that a keyboard will do."""
-        themes: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
-        for theme in themes:
-            await self.page.emulate_media(color_scheme=theme)
-            await self.page.evaluate(self._axe)
-            violations: list[Any] = await self.page.evaluate(_AXE)
-            assert violations == [], f"{name}, {theme}"
-            await self._keep_picture(f"{name}-{self._language}-{theme}")
-        await check_tab_order(self.page)
-        assert await self._fits_a_phone(name), f"{name} is wider than a phone"
-        assert await self.page.locator("html").get_attribute("lang") == self._language
-        assert await self.page.locator("h1").count() == 1
-        self.checked.append(name)
-
-    async def _fits_a_phone(self, name: str) -> bool:
-        """Tell whether nothing has to be scrolled sideways at 320 pixels (WCAG 1.4.10)."""
-        usual = self.page.viewport_size
-        assert usual is not None
-        await self.page.set_viewport_size({"width": 320, "height": 640})
-        wide: int = await self.page.evaluate("document.documentElement.scrollWidth")
-        await self._keep_picture(f"{name}-{self._language}-phone")
-        await self.page.set_viewport_size(usual)
-        return wide <= 320
-
-    async def submit(self, action: str, **fields: str) -> None:
-        """Fill in the form that goes there and send it."""
-        form = self.page.locator(f'form[action="{action}"]').last
-        for name, value in fields.items():
-            field = form.locator(f'[name="{name}"]')
-            if await field.evaluate("at => at.tagName") == "SELECT":
-                await field.select_option(value)
-            elif await field.get_attribute("type") == "checkbox":
-                await field.set_checked(value == "yes")
-            else:
-                await field.fill(value)
-        async with self.page.expect_navigation():
-            await form.locator('button[type="submit"]').first.click()
-
-    async def _keep_picture(self, name: str) -> None:
-        """Keep a picture where MONSYS_TEST_PICTURES says, for people who want to look."""
-        if folder := os.environ.get("MONSYS_TEST_PICTURES"):
-            await self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
-
-
-@pytest_asyncio.fixture(params=["en", "de"])
-async def visitor(
-    request: pytest.FixtureRequest, chromium: Browser, mailing_hub: RunningHub, axe_script: str
-) -> AsyncIterator[Visitor]:
-    context = await new_context(chromium, mailing_hub, language=request.param)
-    yield Visitor(await context.new_page(), mailing_hub, axe_script, request.param)
-    await context.close()
 
 
 async def new_owner(visitor: Visitor, mailbox: Mailbox) -> str:
@@ -191,7 +110,7 @@ async def _invitation(visitor: Visitor, mailbox: Mailbox, chromium: Browser) -> 
     await visitor.check("members-invited")
     language = str(await visitor.page.locator("html").get_attribute("lang"))
     context = await new_context(chromium, visitor.hub, language=language)
-    theirs = Visitor(await context.new_page(), visitor.hub, visitor._axe, language)
+    theirs = Visitor(await context.new_page(), visitor.hub, visitor.axe_script, language)
     await theirs.page.goto(await mailbox.link_to(guest))
     await theirs.check("invitation")
     await theirs.submit("/invitation", name="Ben", password=PASSWORD)
@@ -238,62 +157,3 @@ async def test_pages_of_the_home(visitor: Visitor, operator: Account) -> None:
     await visitor.open("/sign-in?next=/")
     await visitor.submit("/sign-in", email=operator.email, password=operator.password)
     await visitor.check("overview")
-
-
-async def consent(visitor: Visitor, *, redirect_uri: str, scope: str = BOTH_SCOPES) -> None:
-    """Open the consent page that a client with this redirect leads to."""
-    client_id = await register(visitor.hub.http, visitor.hub.origin, redirect_uri=redirect_uri)
-    query = {
-        "client_id": client_id,
-        "redirect_uri": redirect_uri,
-        "response_type": "code",
-        "scope": scope,
-        "code_challenge": Pkce().challenge,
-        "code_challenge_method": "S256",
-    }
-    await visitor.open(f"/mcp/oauth/authorize?{urlencode(query)}")
-
-
-@pytest.mark.parametrize(
-    ("name", "settings", "role"),
-    [
-        ("consent-strict", {"strict_residency": True, "claude_may_read": False}, Role.OWNER),
-        ("consent-off", {"claude_may_read": False}, Role.ANALYST),
-        ("consent-withheld", {"claude_may_acknowledge": False}, Role.OPERATOR),
-        ("consent-staying", {"stay_connected": True, "stay_connected_days": 30}, Role.VIEWER),
-        ("consent-opening-both", dict.fromkeys(SWITCHES, False), Role.ADMIN),
-    ],
-)
-async def test_consent_in_its_kinds(
-    name: str,
-    settings: dict[str, Any],
-    role: Role,
-    visitor: Visitor,
-    password_hash: str,
-    password: str,
-) -> None:
-    """Of a person with two organisations, for an app on their own computer."""
-    store = visitor.hub.database
-    tenant = await make_tenant(store, name="Kesselbau & Söhne Wärmetechnik GmbH", **settings)
-    other = await make_tenant(store, name="Beta")
-    # Who may switch it on has an address of usual length, and so have the people to ask.
-    await make_user(store, tenant, role=Role.OWNER, email=f"{uuid4().hex[:12]}@example.com")
-    email = f"rosa-{uuid4().hex[:8]}@kesselbau.example.com"
-    user = await make_user(store, tenant, role=role, email=email, password_hash=password_hash)
-    async with store.transaction(tenant_id=other.id, user_id=user.id) as session:
-        session.add(Membership(tenant_id=other.id, user_id=user.id, role=Role.VIEWER))
-    await visitor.open("/sign-in")
-    await visitor.submit("/sign-in", email=email, password=password)
-    await consent(visitor, redirect_uri="http://127.0.0.1:4711/callback")
-    chooser = visitor.page.locator('select[name="tenant"]')
-    await chooser.select_option(tenant.slug)
-    await visitor.page.locator('button[value="choose"]').click()
-    await visitor.check(name)
-    text = await visitor.page.locator("main").inner_text()
-    for told in ("acceptance", "127.0.0.1", email, tenant.name):
-        assert told in text
-
-
-@pytest.fixture(scope="session")
-def password_hash(password: str) -> str:
-    return hash_password(password)

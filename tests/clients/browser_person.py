@@ -19,7 +19,7 @@ class BrowserPerson:
     """
 
     def __init__(self, page: Page, account: Account) -> None:
-        self._page = page
+        self.page = page
         self._account = account
         self.opened: list[str] = []
         self.signed_in = 0
@@ -30,23 +30,27 @@ class BrowserPerson:
 
     async def open(self, url: str) -> None:
         """Open the link and go through with it until the browser is back at the client."""
+        await self.page.goto(url)
+        await self.go_through(url)
+
+    async def go_through(self, url: str) -> None:
+        """Sign in if asked and allow, in a browser that the client has sent to this link."""
         self.opened.append(url)
         (redirect_uri,) = parse_qs(urlsplit(url).query)["redirect_uri"]
-        await self._page.goto(url)
-        if await self._page.locator("#password").count():
+        if await self.page.locator("#password").count():
             await self._sign_in()
-        self.consents.append(await self._page.locator("main").inner_text())
-        await self._page.locator('button[value="allow"]').click()
+        self.consents.append(await self.page.locator("main").inner_text())
+        await self.page.locator('button[value="allow"]').click()
         # Clients may send the browser on from their callback, so any page after ours will do.
-        await self._page.wait_for_url(lambda there: not _same_site(there, url))
-        assert _same_site(self._page.url, redirect_uri), self._page.url
+        await self.page.wait_for_url(lambda there: not _same_site(there, url))
+        assert _same_site(self.page.url, redirect_uri), self.page.url
 
     async def _sign_in(self) -> None:
         self.signed_in += 1
-        await self._page.locator("#email").fill(self._account.email)
-        await self._page.locator("#password").fill(self._account.password)
-        await self._page.locator('form[action="/sign-in"] button[type="submit"]').click()
-        await self._page.locator('button[value="allow"]').wait_for()
+        await self.page.locator("#email").fill(self._account.email)
+        await self.page.locator("#password").fill(self._account.password)
+        await self.page.locator('form[action="/sign-in"] button[type="submit"]').click()
+        await self.page.locator('button[value="allow"]').wait_for()
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
+import fasteners
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
@@ -39,7 +40,12 @@ from tests.oauth.document_host import NATIVE_REDIRECTS, DocumentHost
 from tests.oauth.trail import events_of
 from tests.running_hub import HubProcess
 
-pytestmark = [pytest.mark.browser, pytest.mark.node, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.node,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("clock"),  # one hub and one database for all of them
+]
 
 DOCUMENT_URL = "https://client.example/past-the-hour.json"
 PAST_THE_HOUR = timedelta(minutes=61)
@@ -65,7 +71,13 @@ async def database_name(postgres: EmbeddedPostgres, worker_id: str) -> str:
         autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
         await autocommit.execute(text(f"CREATE DATABASE {name}"))
     await engine.dispose()
-    await asyncio.to_thread(migrate, postgres.owner_url(name))
+
+    def bring_up_to_date() -> None:
+        # Roles belong to the whole server, so two workers must not create the hub's role at once.
+        with fasteners.InterProcessLock(Path(postgres.socket_dir) / "monsys-tests.lock"):
+            migrate(postgres.owner_url(name))
+
+    await asyncio.to_thread(bring_up_to_date)
     return name
 
 

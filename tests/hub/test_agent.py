@@ -1,20 +1,24 @@
 """The reference agent: its figures are the machine's, and it reaches the hub or says why not."""
 
+import gzip
 import json
 import os
 import platform
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psutil
 import pytest
+from nacl.signing import SigningKey
 
-from hub.agent.client import AgentError, HubClient
+from hub.agent.client import INGEST_PATH, AgentError, HubClient
 from hub.agent.figures import FigureReader, read_disks
 from hub.agent.packages import (
     Package,
@@ -25,8 +29,18 @@ from hub.agent.packages import (
     read_packages,
 )
 from hub.agent.report import Reporter, encode
-from hub.agent.runner import read_credential, run
+from hub.agent.sequence import Sequence
 from hub.agent.system import OperatingSystem, read_os, read_system
+from hub.fleet.signatures import (
+    KEY_HEADER,
+    LAST_SEQUENCE_HEADER,
+    SEQUENCE_HEADER,
+    SIGNATURE_HEADER,
+    TIMESTAMP_HEADER,
+    Seal,
+    is_signed_by,
+    read_seal,
+)
 
 
 def test_figures_are_those_of_psutil() -> None:
@@ -140,7 +154,7 @@ class _Hub:
 
     def __init__(self, *answers: tuple[int, dict[str, str], bytes]) -> None:
         self.answers = list(answers)
-        self.received: list[tuple[str, str, bytes]] = []
+        self.received: list[tuple[str, Seal, bytes]] = []
         self.url = ""
 
     def answer(self) -> tuple[int, dict[str, str], bytes]:
@@ -154,11 +168,15 @@ def hub_that_answers(*answers: tuple[int, dict[str, str], bytes]) -> Iterator[_H
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            hub.received.append((self.path, self.headers["Authorization"], body))
+            names = (KEY_HEADER, SEQUENCE_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
+            seal = read_seal(*(self.headers[name] for name in names))
+            hub.received.append((self.path, seal, body))
             status, headers, answer = hub.answer()
-            self.send_response(status)
+            self.send_response_only(status)
+            self.send_header("Date", headers.get("Date", self.date_time_string()))
             for name, value in headers.items():
-                self.send_header(name, value)
+                if name != "Date":
+                    self.send_header(name, value)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)
@@ -178,62 +196,112 @@ def hub_that_answers(*answers: tuple[int, dict[str, str], bytes]) -> Iterator[_H
         server.server_close()
 
 
-def test_a_report_carries_the_credential() -> None:
+def client(url: str) -> HubClient:
+    return HubClient(url, SigningKey(bytes(32)), Sequence(None))
+
+
+def test_a_report_is_signed_by_the_agents_key() -> None:
     with hub_that_answers((202, {}, b'{"status":"accepted"}')) as hub:
-        answer = HubClient(hub.url, "mak_x").deliver(b"{}", stop=threading.Event(), seconds=1)
+        answer = client(hub.url).post(INGEST_PATH, b"{}")
     assert answer.is_accepted
-    assert hub.received == [("/api/v1/ingest", "Bearer mak_x", b"{}")]
+    ((path, seal, body),) = hub.received
+    assert (path, body) == ("/api/v1/ingest", b"{}")
+    public = SigningKey(bytes(32)).verify_key.encode()
+    assert is_signed_by(public, seal, method="POST", path=path, body=body)
+    assert not is_signed_by(public, seal, method="POST", path=path, body=b"[]")
 
 
-def test_a_busy_hub_is_tried_again() -> None:
-    with hub_that_answers((503, {}, b""), (429, {"Retry-After": "0"}, b""), (202, {}, b"")) as hub:
-        answer = HubClient(hub.url, "mak_x").deliver(b"{}", stop=threading.Event(), seconds=10)
-    assert (answer.status, len(hub.received)) == (202, 3)
+def test_behind_a_proxy_with_a_prefix_the_hubs_own_path_is_signed() -> None:
+    with hub_that_answers((202, {}, b"{}")) as hub:
+        client(f"{hub.url}/monsys/").post(INGEST_PATH, b"{}")
+    ((path, seal, body),) = hub.received
+    assert path == "/monsys/api/v1/ingest"
+    public = SigningKey(bytes(32)).verify_key.encode()
+    assert is_signed_by(public, seal, method="POST", path=INGEST_PATH, body=body)
 
 
-def test_a_refusal_is_not_tried_again_and_is_told_in_the_hubs_words() -> None:
-    body = json.dumps({"error": {"code": "X", "message": "Too hot.", "field": "at"}}).encode()
-    with hub_that_answers((422, {}, body)) as hub:
-        answer = HubClient(hub.url, "mak_x").deliver(b"{}", stop=threading.Event(), seconds=10)
-    assert (answer.status, answer.message) == (422, "Too hot. (field at)")
+def test_a_large_report_is_packed_and_signed_as_it_is_sent() -> None:
+    with hub_that_answers((202, {}, b"{}")) as hub:
+        client(hub.url).post(INGEST_PATH, b" " * 50_000)
+    ((path, seal, body),) = hub.received
+    assert len(body) < 1_000
+    assert gzip.decompress(body) == b" " * 50_000
+    public = SigningKey(bytes(32)).verify_key.encode()
+    assert is_signed_by(public, seal, method="POST", path=path, body=body)
+
+
+def test_a_number_that_is_too_low_is_mended_at_once() -> None:
+    seen = int((time.time() + 3600) * 1000)
+    low = (409, {LAST_SEQUENCE_HEADER: str(seen)}, b'{"error":{"code":"CONFLICT","message":"No"}}')
+    with hub_that_answers(low, (202, {}, b"")) as hub:
+        answer = client(hub.url).post(INGEST_PATH, b"{}")
+    assert answer.is_accepted
+    assert [seal.sequence for _, seal, _ in hub.received][1] == seen + 1
+
+
+@pytest.mark.parametrize("header", ["999999999999999999", "-1", "soon", "", "1"])
+def test_a_number_that_cannot_be_true_changes_nothing(header: str) -> None:
+    refused = (409, {LAST_SEQUENCE_HEADER: header}, b"")
+    with hub_that_answers(refused) as hub:
+        answer = client(hub.url).post(INGEST_PATH, b"{}")
+    assert answer.status == 409
     assert len(hub.received) == 1
 
 
+def test_a_refusal_is_told_in_the_hubs_words() -> None:
+    body = json.dumps({"error": {"code": "X", "message": "Too hot.", "field": "at"}}).encode()
+    with hub_that_answers((422, {"Retry-After": "7"}, body)) as hub:
+        answer = client(hub.url).post(INGEST_PATH, b"{}")
+    assert (answer.status, answer.message) == (422, "Too hot. (field at)")
+    assert (answer.field, answer.retry_after_seconds) == ("at", 7)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error":"no"}', b'{"detail":"Not"}'])
+def test_an_answer_of_something_else_is_said_to_be(body: bytes) -> None:
+    with hub_that_answers((404, {}, body)) as hub:
+        answer = client(hub.url).post(INGEST_PATH, b"{}")
+    assert answer.message == "The answer (404) is not one of a monsys hub."
+
+
+def test_the_difference_of_the_clocks_is_known_from_every_answer() -> None:
+    hour_ago = formatdate(time.time() - 3600, usegmt=True)
+    with hub_that_answers((422, {"Date": hour_ago}, b"")) as hub:
+        answer = client(hub.url).post(INGEST_PATH, b"{}")
+    assert answer.clock_ahead_seconds == pytest.approx(3600, abs=5)
+    assert answer.is_clock_wrong
+
+
 def test_a_hub_that_is_away_is_said_to_be() -> None:
-    client = HubClient("http://127.0.0.1:1", "mak_x")
-    answer = client.deliver(b"{}", stop=threading.Event(), seconds=0)
-    assert (answer.status, answer.is_accepted) == (0, False)
+    answer = client("http://127.0.0.1:1").post(INGEST_PATH, b"{}")
+    assert (answer.status, answer.is_accepted, answer.is_worth_retrying) == (0, False, True)
     assert answer.message.startswith("The hub does not answer")
 
 
-def test_the_agent_stops_when_it_is_told_to() -> None:
-    stop = threading.Event()
-    with hub_that_answers((202, {}, b"")) as hub:
-        client = HubClient(hub.url, "mak_x")
-        agent = threading.Thread(
-            target=run, args=(client,), kwargs={"interval_seconds": 60, "stop": stop}
-        )
-        agent.start()
-        while not hub.received:
-            stop.wait(0.02)
-        stop.set()
-        agent.join(timeout=5)
-    assert not agent.is_alive()
-    assert json.loads(hub.received[0][2])["system"]["kernel_release"] == platform.release()
-
-
 @pytest.mark.parametrize("url", ["ftp://hub", "hub.example.com", "http://hub.example.com"])
-def test_a_url_that_would_leak_the_credential_is_refused(url: str) -> None:
+def test_a_url_that_would_show_what_the_host_reports_is_refused(url: str) -> None:
     with pytest.raises(AgentError):
-        HubClient(url, "mak_x")
+        client(url)
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"mat_x", b"\xff"])
-def test_a_file_without_a_credential_is_refused(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "key"
+def test_numbers_grow_across_restarts_and_when_the_clock_is_set_back(tmp_path: Path) -> None:
+    clock = [1_800_000_000.0]
+    path = tmp_path / "sequence"
+    first = Sequence(path, now=lambda: clock[0])
+    numbers = [first.next(), first.next()]
+    clock[0] += 30
+    numbers.append(first.next())
+    clock[0] -= 86_400
+    numbers.append(first.next())
+    second = Sequence(path, now=lambda: clock[0])
+    numbers += [second.next(), second.next()]
+    assert numbers == sorted(set(numbers))
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"-5", b"9" * 30])
+def test_a_damaged_number_file_is_as_good_as_none(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "sequence"
     path.write_bytes(content)
-    with pytest.raises(AgentError):
-        read_credential(path)
+    assert Sequence(path, now=lambda: 1_800_000_000.0).next() == 1_800_000_000_000
 
 
 def test_a_report_is_small_json_without_an_inventory() -> None:

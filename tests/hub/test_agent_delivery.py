@@ -148,7 +148,10 @@ def test_a_buffered_report_that_is_too_old_does_not_hold_up_the_others(scene: Sc
 
 def test_a_wrong_clock_keeps_the_reports_and_says_what_to_do(scene: Scene) -> None:
     scene.hub.answer = lambda _: Answer(
-        status=422, message="The host's clock is 1200 seconds ahead.", clock_ahead_seconds=1200
+        status=422,
+        message="The host's clock is 1200 seconds ahead.",
+        field="X-Monsys-Timestamp",
+        clock_ahead_seconds=1200,
     )
     scene.host.happen("login-1")
     scene.run(60)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from hub.cli.lazy import _MODULES
 from hub.embedded import EmbeddedPostgres
+from hub.opaque_tokens import is_well_formed
 from hub.tenancy.password_policy import TOO_CLOSE, TOO_COMMON, TOO_LONG, TOO_SHORT, TOO_WEAK
 from hub_schema.operations import operations
 
@@ -60,7 +62,11 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         "migrate",
         "user add",
         "agent token",
+        "agent enroll",
         "agent run",
+        "agent status",
+        "agent unit",
+        "agent uninstall",
         "audit verify",
         "egress",
         "seed",
@@ -173,7 +179,7 @@ def test_a_tenant_is_made_with_its_first_user_and_its_trail_verifies(
     )
     assert "has an account already" in refusal(again)
 
-    key = tmp_path / "agent.key"
+    key = tmp_path / "web-01.token"
     token = monsys(
         *("agent", "token", "web-01", "--tenant", "cli-test", "--tag", "env:test"),
         *("--out", str(key)),
@@ -181,7 +187,7 @@ def test_a_tenant_is_made_with_its_first_user_and_its_trail_verifies(
         MONSYS_DATABASE_URL=url,
     )
     assert token.returncode == 0, token.stderr
-    assert key.read_text().startswith("mak_")
+    assert is_well_formed(key.read_text().strip(), "met_")
     assert key.stat().st_mode & 0o777 == 0o600
 
     verified = monsys(
@@ -212,21 +218,51 @@ def test_a_password_must_be_as_good_as_at_sign_up(
     assert list(tmp_path.iterdir()) == []  # refused before anything was started
 
 
-def test_an_agent_without_a_hub_says_so(tmp_path: Path) -> None:
-    key = tmp_path / "key"
-    key.write_text("not a key")
+@pytest.mark.parametrize("command", ["run", "status"])
+def test_a_machine_that_is_not_enrolled_is_told_how(tmp_path: Path, command: str) -> None:
     line = refusal(
-        monsys(
-            *("agent", "run", "--url", "https://hub.example.com", "--credential-file", str(key)),
-            data_dir=tmp_path,
-        )
+        monsys("agent", command, "--state-dir", str(tmp_path / "agent"), data_dir=tmp_path)
     )
-    assert line == f"monsys: The file {key} holds no agent credential; it starts with `mak_`."
+    assert line == (
+        "monsys: This machine is not enrolled. Make a token on the hub with `monsys agent token`,"
+        " then run `monsys agent enroll --url https://… --token met_…` here."
+    )
+
+
+@pytest.mark.parametrize("options", [[], ["--token", "met_x", "--token-file", "x"]])
+def test_enrolling_takes_one_token(tmp_path: Path, options: list[str]) -> None:
+    command = ["agent", "enroll", "--url", "https://hub.example.com", *options]
+    line = refusal(monsys(*command, "--state-dir", str(tmp_path / "agent"), data_dir=tmp_path))
+    assert line == "monsys: Give the token with either --token or --token-file."
+
+
+def test_the_unit_starts_this_installation_and_is_one_that_systemd_takes(tmp_path: Path) -> None:
+    printed = monsys("agent", "unit", data_dir=tmp_path).stdout
+    program = Path(sys.executable).with_name("monsys")
+    assert f"ExecStart={program} agent run --state-dir /var/lib/monsys-agent" in printed
+    for limit in (
+        "MemoryMax=60M",
+        "ProtectSystem=strict",
+        "NoNewPrivileges=yes",
+        "DynamicUser=yes",
+    ):
+        assert f"\n{limit}\n" in printed
+    if shutil.which("systemd-analyze"):
+        unit = tmp_path / "monsys-agent.service"
+        unit.write_text(printed)
+        verified = subprocess.run(
+            ["systemd-analyze", "verify", str(unit)], check=False, capture_output=True, text=True
+        )
+        assert (verified.returncode, verified.stderr) == (0, "")
 
 
 def test_the_agent_does_not_load_the_hub() -> None:
     code = (
-        "import sys, hub.cli.agent;"
-        "sys.exit(any(name in sys.modules for name in ('sqlalchemy', 'fastapi', 'pydantic')))"
+        "import sys, hub.cli.agent, hub.agent.enrol, hub.agent.runner, hub.agent.status_page,"
+        " hub.agent.uninstall, hub.agent.watching;"
+        "heavy = {'sqlalchemy', 'sqlmodel', 'fastapi', 'starlette', 'strawberry', 'graphql',"
+        " 'pydantic', 'asyncpg', 'orjson', 'limits'};"
+        "sys.exit(','.join(heavy & set(sys.modules)) or 0)"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    loaded = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)
+    assert (loaded.returncode, loaded.stderr) == (0, b"")

@@ -95,6 +95,7 @@ def test_what_cannot_be_seen_is_shown(text: str, cleaned: str) -> None:
         ("leaked mat_0123456789abcdefABCDEF today", "leaked [redacted] today"),
         ("mrt_0123456789abcdefABCDEF", "[redacted]"),
         ("key mak_0123456789abcdefABCDEF", "key [redacted]"),
+        ("token met_0123456789abcdefABCDEF", "token [redacted]"),
         ("id AKIAIOSFODNN7EXAMPLE.", "id [redacted]."),
         ("ghp_0123456789abcdefghijABCDEFGHIJ012345", "[redacted]"),
         ("Authorization: Bearer abc.def-ghi_123", "Authorization: Bearer [redacted]"),

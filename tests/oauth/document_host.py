@@ -23,7 +23,11 @@ PUBLIC_ADDRESS = "93.184.215.14"
 HOST = "client.example"
 URL = f"https://{HOST}/oauth/metadata.json"
 # Native apps write no port into a document: they learn it when they start to listen.
-NATIVE_REDIRECTS = ["http://127.0.0.1/callback", "http://localhost/oauth/callback"]
+NATIVE_REDIRECTS = [
+    "http://127.0.0.1/callback",
+    "http://127.0.0.1/oauth/callback",
+    "http://localhost/oauth/callback",
+]
 
 type Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 

@@ -2,7 +2,8 @@
 
 import ipaddress
 import sys
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,11 +62,11 @@ def ephemeral_ports(proc: Path) -> tuple[int, int]:
     return first, last
 
 
-def _sockets(proc: Path, protocol: str, states: Set[str]) -> Iterator[Socket]:
+def _sockets(proc: Path, protocol: str, states: AbstractSet[str]) -> Iterator[Socket]:
     return _sockets_in(_tables(proc), protocol, states)
 
 
-def _sockets_in(tables: Path, protocol: str, states: Set[str]) -> Iterator[Socket]:
+def _sockets_in(tables: Path, protocol: str, states: AbstractSet[str]) -> Iterator[Socket]:
     for table in (protocol, f"{protocol}6"):
         try:
             with (tables / table).open(encoding="ascii") as file:

@@ -58,15 +58,15 @@ def read_tail(
         lines += reading.lines
         max_bytes -= reading.read_bytes
         has_more |= not reading.is_at_end
-        carry = b""
+        begun, carry = reading.place.carry.encode("latin-1") + reading.rest, b""
         if step.is_live:
             current = reading.place
         elif not reading.is_at_end or (place.until is not None and now < place.until):
             followed.append(reading.place)
         elif place.until is None:  # a copy: the line goes on in the emptied file
-            carry = reading.rest
-        elif reading.rest:  # nobody will finish it any more
-            lines.append(line_of(reading.place, reading.place.offset, reading.rest))
+            carry = begun
+        elif begun:  # nobody will finish it any more
+            lines.append(line_of(reading.place, reading.place.offset, begun))
     return Tail(lines, _memory(followed, current, known), has_more)
 
 
@@ -94,9 +94,9 @@ def _plan(memory: Memory, live: Part | None, older: list[Part], now: float) -> I
         yield from _renamed(new, now)
         yield from _living(live, turn=1 + max((place.turn for place in followed), default=0))
     elif live is not None and live.identity == current.identity and is_intact(live, current):
-        if current.offset == 0:  # emptied before we ever read of it, if there are copies
-            yield from (_Step(part, at_start(part)) for part in unknown)
-        yield _Step(live, current, is_live=True)
+        copies = unknown if current.offset == 0 else []
+        yield from _unread(copies, current)
+        yield _Step(live, replace(current, carry="") if copies else current, is_live=True)
     else:
         yield from _rotated(current, live, older, unknown, now)
 
@@ -108,16 +108,19 @@ def _rotated(
     renamed = [part.identity == current.identity and is_intact(part, current) for part in older]
     if any(renamed):
         index = renamed.index(True)
-        until = now + FOLLOW_RENAMED_SECONDS
-        yield _Step(older[index], replace(current, until=until))
-        yield from _renamed(older[index + 1 :], now)
+        copies = [part for part in older[:index] if current.offset == 0 and part in unknown]
+        yield from _unread(copies, current)
+        here = replace(current, carry="") if copies else current
+        yield _Step(older[index], replace(here, until=now + FOLLOW_RENAMED_SECONDS))
+        yield from _renamed(older[index + 1 :], now, turn=current.turn + 1)
         yield from _living(live, turn=current.turn + 1)
         return
-    copies = [place for place, part in enumerate(older) if _is_copy(part, current)]
-    if copies:
-        first = older[copies[-1]]
+    copied = [place for place, part in enumerate(older) if _is_copy(part, current)]
+    if copied:
+        first = older[copied[-1]]
         yield _Step(first, replace(current, device=first.device, inode=first.inode))
-        yield from (_Step(part, at_start(part)) for part in older[copies[-1] + 1 :])
+        for part in older[copied[-1] + 1 :]:
+            yield _Step(part, at_start(part, turn=current.turn + 1))
     elif live is not None and not unknown and starts_alike(live, current):
         # Somebody took lines out. Read from the start, all the rest would happen again.
         yield _Step(live, at_end(live, turn=current.turn + 1), is_live=True)
@@ -125,10 +128,18 @@ def _rotated(
     yield from _living(live, turn=current.turn + 1)
 
 
-def _renamed(parts: list[Part], now: float) -> Iterator[_Step]:
+def _renamed(parts: list[Part], now: float, *, turn: int = 0) -> Iterator[_Step]:
     """Yield files that came and were renamed between two looks."""
     until = now + FOLLOW_RENAMED_SECONDS
-    yield from (_Step(part, at_start(part, until=until)) for part in parts)
+    yield from (_Step(part, at_start(part, turn=turn, until=until)) for part in parts)
+
+
+def _unread(copies: list[Part], current: Place) -> Iterator[_Step]:
+    """Yield copies of a file that was emptied before we ever read of it."""
+    carry = current.carry
+    for part in copies:
+        yield _Step(part, replace(at_start(part, turn=current.turn), carry=carry))
+        carry = ""
 
 
 def _living(live: Part | None, *, turn: int) -> Iterator[_Step]:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, case, distinct, exists, func, select, true, update
+from sqlalchemy import Select, case, exists, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
@@ -71,10 +71,12 @@ async def tenants_with_due(session: AsyncSession, *, now: datetime) -> list[UUID
     """Return the tenants for which something is due. Needs a transaction that sees all tenants."""
     return list(
         await session.scalars(
-            select(distinct(col(WebhookDelivery.tenant_id))).where(
+            select(col(WebhookDelivery.tenant_id))
+            .where(
                 col(WebhookDelivery.state).in_(_UNFINISHED),
                 col(WebhookDelivery.next_attempt_at) <= now,
             )
+            .distinct()
         )
     )
 
@@ -201,7 +203,7 @@ async def attempt(box: SecretBox, claim: Claim, *, at: datetime) -> Answer:
         subject=claim.subject,
     )
     headers = signed_headers(
-        secrets, delivery=str(claim.id), event=claim.event.value, body=body, at=at
+        secrets, delivery=str(claim.id), event=claim.event.wire_name, body=body, at=at
     )
     return await send(url, body, headers, allow_private=claim.allow_private)
 
@@ -210,6 +212,12 @@ async def record(
     session: AsyncSession, *, tenant_id: UUID, claim: Claim, answer: Answer, now: datetime
 ) -> bool:
     """Store what became of an attempt; False when the lease was over and somebody else has it."""
+    # The webhook before its deliveries, as everywhere: one that is switched off cancels them.
+    await session.execute(
+        select(col(Webhook.id))
+        .where(col(Webhook.id) == claim.webhook_id)
+        .with_for_update(key_share=True)
+    )
     is_last = claim.attempt >= MAX_ATTEMPTS or claim.event is WebhookEvent.TEST
     state = DeliveryState.PENDING
     if answer.is_taken:

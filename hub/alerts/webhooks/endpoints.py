@@ -91,7 +91,14 @@ async def create_webhook(
     )
     if made is None:
         raise Conflict("`name` is that of another webhook; choose another.", field="name")
-    await write_down(session, EventType.WEBHOOK_CREATED, principal=principal, webhook_id=identity, now=now, request_id=request_id)
+    await write_down(
+        session,
+        EventType.WEBHOOK_CREATED,
+        principal=principal,
+        webhook_id=identity,
+        now=now,
+        request_id=request_id,
+    )
     return Secret(identity, secret)
 
 
@@ -131,7 +138,15 @@ async def update_webhook(
     if changes.get("is_enabled") is False:
         await cancel_waiting(session, webhook_id=webhook_id, now=now)
     details = {"changed": sorted(changes)}
-    await write_down(session, EventType.WEBHOOK_UPDATED, principal=principal, webhook_id=webhook_id, now=now, request_id=request_id, details=details)
+    await write_down(
+        session,
+        EventType.WEBHOOK_UPDATED,
+        principal=principal,
+        webhook_id=webhook_id,
+        now=now,
+        request_id=request_id,
+        details=details,
+    )
 
 
 async def rotate_secret(
@@ -158,7 +173,14 @@ async def rotate_secret(
     )
     if rotated is None:
         raise no_such_webhook()
-    await write_down(session, EventType.WEBHOOK_SECRET_ROTATED, principal=principal, webhook_id=webhook_id, now=now, request_id=request_id)
+    await write_down(
+        session,
+        EventType.WEBHOOK_SECRET_ROTATED,
+        principal=principal,
+        webhook_id=webhook_id,
+        now=now,
+        request_id=request_id,
+    )
     return Secret(webhook_id, secret)
 
 
@@ -176,7 +198,14 @@ async def delete_webhook(
     )
     if deleted is None:
         raise no_such_webhook()
-    await write_down(session, EventType.WEBHOOK_DELETED, principal=principal, webhook_id=webhook_id, now=now, request_id=request_id)
+    await write_down(
+        session,
+        EventType.WEBHOOK_DELETED,
+        principal=principal,
+        webhook_id=webhook_id,
+        now=now,
+        request_id=request_id,
+    )
 
 
 async def webhook_of(session: AsyncSession, webhook_id: UUID) -> Webhook:

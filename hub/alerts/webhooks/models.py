@@ -27,12 +27,17 @@ from hub.severity import Severity
 class WebhookEvent(StrEnum):
     """What a webhook can be told of."""
 
-    ALERT_OPENED = "alert.opened"
-    ALERT_RESOLVED = "alert.resolved"
-    DETECTION_OPENED = "detection.opened"
-    DETECTION_ACKNOWLEDGED = "detection.acknowledged"
-    DETECTION_RESOLVED = "detection.resolved"
+    ALERT_OPENED = "alert_opened"
+    ALERT_RESOLVED = "alert_resolved"
+    DETECTION_OPENED = "detection_opened"
+    DETECTION_ACKNOWLEDGED = "detection_acknowledged"
+    DETECTION_RESOLVED = "detection_resolved"
     TEST = "test"
+
+    @property
+    def wire_name(self) -> str:
+        """As receivers read it: `alert.opened`."""
+        return self.value.replace("_", ".")
 
 
 class DeliveryState(StrEnum):

@@ -48,12 +48,12 @@ def body_of(
     payload: dict[str, Any] = {
         "version": 1,
         "id": str(delivery_id),
-        "event": event.value,
+        "event": event.wire_name,
         "created_at": created_at.isoformat(),
         "text": slack_text(event, facts),
     }
     if event is not WebhookEvent.TEST:
-        payload[event.value.partition(".")[0]] = facts
+        payload[event.value.partition("_")[0]] = facts
     return orjson.dumps(payload)
 
 

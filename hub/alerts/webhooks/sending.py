@@ -31,6 +31,7 @@ _WORDS: dict[type[Exception], str] = {
     asyncio.IncompleteReadError: "closed",
     OSError: "unreachable",
     asyncio.LimitOverrunError: "not_http",
+    ValueError: "not_http",
 }
 
 
@@ -85,8 +86,10 @@ async def send(
     try:
         async with asyncio.timeout(timeout_seconds):
             return await _exchange(url, body, headers, allow_private=allow_private)
-    except (*_WORDS, ValueError) as error:
-        word = next((word for kind, word in _WORDS.items() if isinstance(error, kind)), "not_http")
+    except Exception as error:
+        word = next((word for kind, word in _WORDS.items() if isinstance(error, kind)), None)
+        if word is None:
+            raise
         return Answer(error=word)
 
 

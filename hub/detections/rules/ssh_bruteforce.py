@@ -85,6 +85,7 @@ RULE = Rule(
     settings=Settings,
     sight=_sight,
     title=_title,
+    is_about_address=True,
     is_enough=_is_enough,
     severity_of=_severity_of,
 )

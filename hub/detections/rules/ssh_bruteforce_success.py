@@ -82,5 +82,6 @@ RULE = Rule(
     settings=Settings,
     sight=_sight,
     title=_title,
+    is_about_address=True,
     is_enough=_is_enough,
 )

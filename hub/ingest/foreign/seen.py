@@ -1,13 +1,13 @@
 """What Falco and Wazuh saw: events for our rules where they read such, and alerts otherwise."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from hub.detections.events import SecurityEvent
-from hub.detections.intake import take_events
+from hub.detections.intake import take_events_by_agent
 from hub.ingest.foreign.door import Delivery
 from hub.ingest.foreign.hosts import HostHint, UnknownHost, hint_of, hosts_of
 from hub.ingest.foreign.observations import Observation, take_observation
@@ -64,8 +64,7 @@ async def store_seen(delivery: Delivery, batch: Batch) -> Outcome:
     for agent_id, seen in placed:
         if seen.event is not None:
             events[agent_id].append(seen)
-    for agent_id in sorted(events):
-        await _take(delivery, agent_id, events[agent_id], outcome)
+    await _take(delivery, events, outcome)
     rest = [(agent_id, seen) for agent_id, seen in placed if seen.event is None]
     observations = [_observation(agent_id, seen) for agent_id, seen in rest]
     # Sorted, so that two writers lock the same alerts in one order.
@@ -94,19 +93,20 @@ async def _placed(delivery: Delivery, batch: Batch) -> list[tuple[UUID, Seen]]:
     return placed
 
 
-async def _take(delivery: Delivery, agent_id: UUID, seen: Sequence[Seen], outcome: Outcome) -> None:
-    taken = await take_events(
-        delivery.session,
-        tenant_id=delivery.tenant_id,
-        agent_id=agent_id,
-        events=[one.event for one in seen if one.event is not None],
-        now=delivery.now,
+async def _take(delivery: Delivery, seen: Mapping[UUID, Sequence[Seen]], outcome: Outcome) -> None:
+    events = {
+        agent_id: [one.event for one in of_agent if one.event is not None]
+        for agent_id, of_agent in seen.items()
+    }
+    by_agent = await take_events_by_agent(
+        delivery.session, tenant_id=delivery.tenant_id, events=events, now=delivery.now
     )
-    outcome.accepted += taken.new
-    outcome.unchanged += taken.repeated
-    index_by_id = {one.event.id: one.index for one in seen if one.event is not None}
-    for refused in taken.refused:
-        outcome.refuse(index_by_id.get(refused.id, seen[0].index), "item", refused.reason)
+    for agent_id, taken in by_agent.items():
+        outcome.accepted += taken.new
+        outcome.unchanged += taken.repeated
+        index_by_id = {one.event.id: one.index for one in seen[agent_id] if one.event is not None}
+        for refused in taken.refused:
+            outcome.refuse(index_by_id.get(refused.id, 0), "item", refused.reason)
 
 
 def _observation(agent_id: UUID, seen: Seen) -> Observation:

@@ -1,4 +1,4 @@
-"""Enrolment tokens, and the keys that agents sign their reports with.
+"""Enrolment tokens, and the keys that agents sign their reports with instead of bearer credentials.
 
 Revision ID: 0008
 Revises: 0007
@@ -75,6 +75,9 @@ def upgrade() -> None:
     )
     for table in ("enrolment_tokens", "agent_keys"):
         protect(table, condition=OF_TENANT_OR_PRESENTED)
+    # A bearer credential can be copied on its way; nobody reports with one any more. The hosts
+    # that had one enrol, and stay the servers they were.
+    op.drop_table("agent_credentials")
 
 
 def _agent_reference(table: str) -> sa.ForeignKeyConstraint:
@@ -87,6 +90,21 @@ def _agent_reference(table: str) -> sa.ForeignKeyConstraint:
 
 
 def downgrade() -> None:
+    op.create_table(
+        "agent_credentials",
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("agent_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        _agent_reference("agent_credentials"),
+        sa.PrimaryKeyConstraint("digest", name="pk_agent_credentials"),
+    )
+    op.create_index(
+        "ix_agent_credentials_tenant_id_agent_id", "agent_credentials", ["tenant_id", "agent_id"]
+    )
+    protect("agent_credentials", condition=OF_TENANT_OR_PRESENTED)
     op.drop_table("agent_keys")
     op.drop_table("enrolment_tokens")
     op.drop_index("uq_agents_machine", table_name="agents")

@@ -78,7 +78,8 @@ def _make_roll_ups() -> None:
     op.create_table(
         "late_metric_hours",
         *_agent_hour(),
-        *_keys("late_metric_hours", "tenant_id", "agent_id", "at"),
+        sa.Column("id", sa.Uuid(), nullable=False, server_default=sa.text("gen_random_uuid()")),
+        *_keys("late_metric_hours", "tenant_id", "id"),
     )
     op.create_table(
         "metric_roll_ups",

@@ -287,13 +287,13 @@ OPENED = """
 CREATE FUNCTION monsys_alerts_opened() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM monsys_tell_of_alert(
-        alert, w.id, 'alert.opened',
+        alert, w.id, 'alert_opened',
         monsys_is_muted(alert.tenant_id, alert.id, alert.rule_id, alert.agent_id)
     )
     FROM alerts alert
     JOIN fresh ON fresh.tenant_id = alert.tenant_id AND fresh.id = alert.id
     JOIN webhooks w ON w.tenant_id = alert.tenant_id AND w.is_enabled
-        AND 'alert.opened' = ANY (w.events) AND alert.severity_rank >= w.min_severity_rank
+        AND 'alert_opened' = ANY (w.events) AND alert.severity_rank >= w.min_severity_rank
     WHERE fresh.state = 'open';
     RETURN NULL;
 END $$
@@ -303,34 +303,34 @@ CREATE FUNCTION monsys_alerts_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     -- One that became worse concerns webhooks that it did not concern before.
     PERFORM monsys_tell_of_alert(
-        alert, w.id, 'alert.opened',
+        alert, w.id, 'alert_opened',
         monsys_is_muted(alert.tenant_id, alert.id, alert.rule_id, alert.agent_id)
     )
     FROM alerts alert
     JOIN fresh ON fresh.tenant_id = alert.tenant_id AND fresh.id = alert.id
     JOIN former ON former.tenant_id = alert.tenant_id AND former.id = alert.id
     JOIN webhooks w ON w.tenant_id = alert.tenant_id AND w.is_enabled
-        AND 'alert.opened' = ANY (w.events) AND fresh.severity_rank >= w.min_severity_rank
+        AND 'alert_opened' = ANY (w.events) AND fresh.severity_rank >= w.min_severity_rank
         AND former.severity_rank < w.min_severity_rank
     WHERE former.state = 'open' AND fresh.state = 'open' AND NOT EXISTS (
         SELECT FROM webhook_deliveries d
         WHERE d.tenant_id = alert.tenant_id AND d.subject_id = alert.id
-            AND d.webhook_id = w.id AND d.event = 'alert.opened'
+            AND d.webhook_id = w.id AND d.event = 'alert_opened'
     );
-    PERFORM monsys_tell_of_alert(alert, w.id, 'alert.resolved', false)
+    PERFORM monsys_tell_of_alert(alert, w.id, 'alert_resolved', false)
     FROM alerts alert
     JOIN fresh ON fresh.tenant_id = alert.tenant_id AND fresh.id = alert.id
     JOIN former ON former.tenant_id = alert.tenant_id AND former.id = alert.id
     JOIN webhooks w ON w.tenant_id = alert.tenant_id AND w.is_enabled
-        AND 'alert.resolved' = ANY (w.events)
+        AND 'alert_resolved' = ANY (w.events)
     WHERE former.state = 'open' AND fresh.state = 'resolved' AND (
         EXISTS (
             SELECT FROM webhook_deliveries d
             WHERE d.tenant_id = alert.tenant_id AND d.subject_id = alert.id
-                AND d.webhook_id = w.id AND d.event = 'alert.opened'
+                AND d.webhook_id = w.id AND d.event = 'alert_opened'
                 AND d.state NOT IN ('muted', 'cancelled')
         )
-        OR 'alert.opened' <> ALL (w.events) AND alert.severity_rank >= w.min_severity_rank
+        OR 'alert_opened' <> ALL (w.events) AND alert.severity_rank >= w.min_severity_rank
             AND NOT monsys_is_muted(alert.tenant_id, alert.id, alert.rule_id, alert.agent_id)
     );
     -- What began and ended under a mute is never told.
@@ -369,11 +369,11 @@ BEGIN
         tenant_id, id, webhook_id, event, subject_id, subject,
         state, attempts, next_attempt_at, last_error, created_at
     )
-    SELECT fresh.tenant_id, gen_random_uuid(), w.id, 'detection.opened', fresh.id,
+    SELECT fresh.tenant_id, gen_random_uuid(), w.id, 'detection_opened', fresh.id,
         {DETECTION_SUBJECT}, 'pending', 0, now(), '', now()
     FROM fresh
     JOIN webhooks w ON w.tenant_id = fresh.tenant_id AND w.is_enabled
-        AND 'detection.opened' = ANY (w.events) AND fresh.severity_rank >= w.min_severity_rank
+        AND 'detection_opened' = ANY (w.events) AND fresh.severity_rank >= w.min_severity_rank
     WHERE fresh.state = 'open';
     RETURN NULL;
 END $$
@@ -385,12 +385,12 @@ BEGIN
         tenant_id, id, webhook_id, event, subject_id, subject,
         state, attempts, next_attempt_at, last_error, created_at
     )
-    SELECT fresh.tenant_id, gen_random_uuid(), w.id, 'detection.' || fresh.state, fresh.id,
+    SELECT fresh.tenant_id, gen_random_uuid(), w.id, 'detection_' || fresh.state, fresh.id,
         {DETECTION_SUBJECT}, 'pending', 0, now(), '', now()
     FROM fresh
     JOIN former ON former.tenant_id = fresh.tenant_id AND former.id = fresh.id
     JOIN webhooks w ON w.tenant_id = fresh.tenant_id AND w.is_enabled
-        AND 'detection.' || fresh.state = ANY (w.events)
+        AND 'detection_' || fresh.state = ANY (w.events)
         AND fresh.severity_rank >= w.min_severity_rank
     WHERE fresh.state <> former.state;
     RETURN NULL;

@@ -1,7 +1,9 @@
 """For each rule: what fires it, what is just not enough, and what looks like it and is harmless."""
 
+# ruff: noqa: S108 - programs in temporary folders are what a rule is about
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hub.detections.events import EventKind, SecurityEvent
 from hub.detections.models import RuleKind
@@ -27,33 +29,37 @@ class Case:
         return f"{self.rule.value}: {self.name}"
 
 
-def ran(path: str, **fields: object) -> SecurityEvent:
+def ran(path: str, **fields: Any) -> SecurityEvent:
     """Return the start of a program."""
     return seen(EventKind.PROCESS_STARTED, path=path, process=path.rpartition("/")[2], **fields)
 
 
-def wrote(kind: EventKind, path: str, **fields: object) -> SecurityEvent:
+def wrote(kind: EventKind, path: str, **fields: Any) -> SecurityEvent:
     """Return the change of a file."""
     return seen(kind, path=path, **fields)
 
 
-def opened(port: int, **fields: object) -> SecurityEvent:
+def opened(port: int, **fields: Any) -> SecurityEvent:
     """Return something that accepts connections now."""
-    defaults = {"protocol": "tcp", "process": "nginx", "details": {"address": "0.0.0.0"}}  # noqa: S104
+    defaults: dict[str, Any] = {
+        "protocol": "tcp",
+        "process": "nginx",
+        "details": {"address": "0.0.0.0"},  # noqa: S104
+    }
     return seen(EventKind.PORT_OPENED, port=port, **(defaults | fields))
 
 
-def sudo(user: str, **fields: object) -> SecurityEvent:
+def sudo(user: str, **fields: Any) -> SecurityEvent:
     """Return a command that ran through sudo."""
     return seen(EventKind.SUDO_COMMAND, user=user, command="/usr/bin/id", process="sudo", **fields)
 
 
-def loaded(module: str, **fields: object) -> SecurityEvent:
+def loaded(module: str, **fields: Any) -> SecurityEvent:
     """Return the load of a kernel module."""
     return seen(EventKind.KERNEL_MODULE_LOADED, process=module, **fields)
 
 
-def preloaded(path: str | None, **fields: object) -> SecurityEvent:
+def preloaded(path: str | None, **fields: Any) -> SecurityEvent:
     """Return a library that is put before the others."""
     return seen(EventKind.PRELOAD_CHANGED, path=path, **fields)
 
@@ -130,7 +136,7 @@ CASES = [
     Case(_R.NEW_LISTENING_PORT, "a UDP port that waits for an answer",
          [opened(32_768, protocol="udp")]),
     Case(_R.NEW_LISTENING_PORT, "a port that only the host itself reaches",
-         [opened(9187, details={"address": "127.0.0.1"}), opened(9187, details={"address": "::1"})]),
+         [opened(9187, details={"address": one}) for one in ("127.0.0.1", "::1")]),
 
     Case(_R.PROCESS_FROM_TMP, "a program in /tmp", [ran("/tmp/x")], "/tmp/x", Severity.HIGH),
     Case(_R.PROCESS_FROM_TMP, "a program that deleted itself",

@@ -109,7 +109,7 @@ async def work_of(watched: Watched, path: str, address: str, **fields: str) -> W
 async def test_a_failed_sign_in_takes_the_same_work_for_everybody(
     watched: Watched, database: Database, tenant: Tenant, email: str, *, is_disabled: bool
 ) -> None:
-    columns = {"disabled_at": utc_now()} if is_disabled else {}
+    columns: dict[str, Any] = {"disabled_at": utc_now()} if is_disabled else {}
     user = await make_user(database, tenant, password_hash=PASSWORD_HASH, **columns)
     password = PASSWORD if is_disabled else "wrong"
     known = await work_of(watched, "/sign-in", "a", email=user.email, password=password)

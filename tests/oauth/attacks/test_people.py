@@ -282,3 +282,49 @@ async def test_a_step_up_code_is_not_guessed_either(
         await scene.logged(response, reason="second_factor_refused", audited=True)
     for response in responses[6:]:
         await scene.refused(response, status=429, reason="too_many_requests", audited=True)
+
+
+async def test_the_present_password_is_not_guessed_in_a_stolen_session(
+    browser: Browser, sign_in_as: MakeSignedIn, scene: Scene
+) -> None:
+    """OWASP ASVS 2.2.1: whoever found a signed-in browser does not find the password out there."""
+    await sign_in_as()
+    page = Page((await browser.get("/account/security")).text).form("/account/password")
+    fields = {"current_password": "guess", "password": "blue lamp tower seven"}
+    await scene.begin()
+    responses = [await browser.submit(page, **fields) for _ in range(9)]
+    assert [response.status_code for response in responses] == [400] * 6 + [429] * 3
+    for response in responses[:6]:
+        await scene.refused(response, status=400, reason="wrong_password", audited=True)
+    for response in responses[6:]:
+        await scene.refused(response, status=429, reason="too_many_requests", audited=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/account/members/invite", {"email": "eve@example.com", "role": "owner"}),
+        ("/account/members/role", {"role": "owner"}),
+        ("/account/members/remove", {}),
+        ("/account/connector", {"claude_may_read": "yes"}),
+        ("/account/apps/revoke", {"client": "mcp_a", "host": "claude.ai"}),
+    ],
+)
+async def test_nobody_takes_rights_they_were_not_given(
+    path: str,
+    fields: dict[str, str],
+    browser: Browser,
+    sign_in_as: MakeSignedIn,
+    scene: Scene,
+    database: Database,
+    tenant: Tenant,
+) -> None:
+    """OWASP ASVS 4.1.2: a form that is not on a member's page, sent nevertheless."""
+    colleague = await make_user(database, tenant)
+    await sign_in_as()
+    page = Page((await browser.get("/account/security")).text)
+    form = replace(page.form("/account/sign-out-everywhere"), action=path)
+    who = {"member": str(colleague.id), "user": str(colleague.id)}
+    await scene.begin()
+    response = await browser.submit(form, **who, **fields)
+    await scene.refused(response, status=403, reason="forbidden", audited=True)
