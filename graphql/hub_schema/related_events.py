@@ -9,9 +9,12 @@ import strawberry
 from hub.detections.context import Relation
 from hub.detections.events import EventKind
 from hub.detections.related_events import RelatedEvent, raw_lines_by_stored_event
+from hub_schema import detection_enums
 from hub_schema.context import Info
 from hub_schema.directives import EgressClass, leaf
 from hub_schema.enums import describe
+
+__all__ = ["RelatedEventType", "detection_enums"]
 
 _METADATA = EgressClass.DETECTION_METADATA
 

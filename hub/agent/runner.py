@@ -26,6 +26,8 @@ SEQUENCE_FILE = "sequence"
 SPOOL_FOLDER = "spool"
 LOCK_FILE = "lock"
 _WARM_UP_SECONDS = 1.0
+# Without events: refused by the hub, when the disk has no room to single out which.
+_TAKEN = frozenset({Outcome.TAKEN, Outcome.TAKEN_WITHOUT_EVENTS})
 _log = structlog.get_logger(__name__)
 
 
@@ -57,6 +59,9 @@ class Events(Protocol):
         ...
 
 
+type Sources = tuple[Reports, Events | None]
+
+
 class Agent:
     """One agent. It does its work in turns, so that a clock of any kind can drive it."""
 
@@ -81,6 +86,7 @@ class Agent:
         self._now = now
         self._monotonic = monotonic
         self._due_at = monotonic()
+        self._is_inventory_lost = False
         self._delivery = Delivery(self._poster(client), self.spool, monotonic=monotonic)
 
     @property
@@ -121,9 +127,12 @@ class Agent:
     def _report(self, unbuffered: list[Event]) -> None:
         outcome = self._delivery.deliver(self._reports.report(), unbuffered)
         if outcome is Outcome.KEPT:
-            self._reports.forget_inventory()  # which is not kept: the next report brings it
-        elif unbuffered and self._events and outcome is not Outcome.REFUSED:
-            # Taken; or refused by the hub, when the disk has no room to single out which.
+            self._is_inventory_lost = True  # it is not kept: it may be megabytes, and outdated
+        elif self._is_inventory_lost:
+            # Only now that the hub is back: reading it costs too much to do it in vain.
+            self._is_inventory_lost = False
+            self._reports.forget_inventory()
+        if outcome in _TAKEN and unbuffered and self._events:
             self._events.taken()
 
     def _poster(self, client: HubClient) -> Callable[[bytes], Answer]:
@@ -154,9 +163,9 @@ def agent_of(
     folder: Path,
     identity: Identity,
     *,
-    interval: float | None,
-    events: Events | None,
+    interval: float | None = None,
     reports: Reports | None = None,
+    events: Events | None = None,
 ) -> Agent:
     """Return the agent of this machine."""
     return Agent(
@@ -173,15 +182,14 @@ def run(
     *,
     stop: threading.Event,
     interval: float | None = None,
-    events_of: Callable[[], Events] | None = None,
-    reports: Reports | None = None,
+    sources_of: Callable[[], Sources] | None = None,
 ) -> None:
-    """Report until `stop` is set. The watchers are made once no other agent has the folder."""
+    """Report until `stop` is set. The sources are opened once no other agent has the folder."""
     with only_agent(folder):
         identity = read_identity(folder)
         enrolled_at = _enrolled_at(folder)
-        events = events_of() if events_of else None
-        agent = agent_of(folder, identity, interval=interval, events=events, reports=reports)
+        reports, events = sources_of() if sources_of else (None, None)
+        agent = agent_of(folder, identity, interval=interval, reports=reports, events=events)
         _log.info("agent_started", server=identity.name, hub=identity.url)
         pause = _WARM_UP_SECONDS
         while not stop.wait(pause):
@@ -194,10 +202,14 @@ def run(
             events.close()
 
 
-def report_once(folder: Path) -> Answer:
-    """Send one report, with the inventory. Takes a second: rates need two readings."""
+def report_once(folder: Path, *, sources_of: Callable[[], Sources] | None = None) -> Answer:
+    """Send one report, with the inventory. Takes a second: rates need two readings.
+
+    It watches nothing: what is new since the last look is for the agent that runs.
+    """
     with only_agent(folder):
-        agent = agent_of(folder, read_identity(folder), interval=None, events=None)
+        reports = sources_of()[0] if sources_of else None
+        agent = agent_of(folder, read_identity(folder), reports=reports)
         time.sleep(_WARM_UP_SECONDS)
         agent.turn()
     return agent.answer or Answer(status=0, message="Nothing was sent.")

@@ -159,25 +159,23 @@ def run_agent(
 
     What the hub does not take is kept on disk (at most 100 MB) and sent later.
     """
-    from hub.agent.runner import report_once, run  # noqa: PLC0415
-    from hub.agent.watching import host_events, host_reports  # noqa: PLC0415
+    from hub.agent.runner import Sources, report_once, run  # noqa: PLC0415
+    from hub.agent.watching import host_sources  # noqa: PLC0415
 
     configure_logging(log_format, level=logging.INFO)
+
+    def sources() -> Sources:
+        return host_sources(state_dir, config)
+
     if once:
-        answer = report_once(state_dir)
+        answer = report_once(state_dir, sources_of=sources)
         if not answer.is_accepted:
             raise CommandError(f"The report was not accepted. {answer.message}")
         return
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    run(
-        state_dir,
-        stop=stop,
-        interval=interval,
-        events_of=lambda: host_events(state_dir, config),
-        reports=host_reports(config),
-    )
+    run(state_dir, stop=stop, interval=interval, sources_of=sources)
 
 
 @app.command(epilog="**Examples**\n\n`monsys agent status` · `sudo monsys agent status`")

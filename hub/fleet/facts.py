@@ -1,12 +1,13 @@
 """What hosts are beyond their figures and packages: kept as it was told last."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Text, Uuid, case, literal, select
+from sqlalchemy import DateTime, Text, Uuid, case, cast, literal, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -44,14 +45,15 @@ async def take_facts(
     """
     if not facts:
         return
-    rows = [(kind.value, list(items)) for kind, items in sorted(facts.items())]
-    told = array_rows("told", {"kind": Text(), "items": JSONB()}, rows)
+    # As text: a list in an array would be taken for one more dimension of the array.
+    rows = [(kind.value, json.dumps(list(items))) for kind, items in sorted(facts.items())]
+    told = array_rows("told", {"kind": Text(), "items": Text()}, rows)
     moment = literal(at, DateTime(timezone=True))
     insert = postgresql.insert(HostFact).from_select(
         ["tenant_id", "agent_id", "kind", "items", "observed_at", "changed_at"],
         select(
-            literal(tenant_id, Uuid), literal(agent_id, Uuid), told.c.kind, told.c["items"],
-            moment, moment,
+            literal(tenant_id, Uuid), literal(agent_id, Uuid), told.c.kind,
+            cast(told.c["items"], JSONB), moment, moment,
         ),
         include_defaults=False,
     )  # fmt: skip

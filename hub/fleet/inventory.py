@@ -28,7 +28,7 @@ async def replace_inventory(
     """Set what this source says is installed on the agent to exactly these packages.
 
     What another source tells of stays: a bill of materials does not wipe out the host's own list.
-    A handful of statements however long the list is. It is sorted, so that two agents that report
+    Three statements however long the list is. It is sorted, so that two agents that report
     the same new packages at once wait for each other in one order and cannot deadlock.
     """
     told = array_rows("told", dict.fromkeys(_IDENTITY, Text()), sorted(set(packages)))
@@ -69,12 +69,12 @@ async def _forget(
         sources.contains([source]),
         col(AgentPackage.package_version_id).not_in(installed),
     )
-    options = {"synchronize_session": False}
     alone = func.cardinality(sources) == 1
-    await session.execute(delete(AgentPackage).where(*no_longer, alone), execution_options=options)
+    gone = delete(AgentPackage).where(*no_longer, alone).returning(col(AgentPackage.agent_id))
     await session.execute(
         update(AgentPackage)
-        .where(*no_longer)
-        .values(sources=func.array_remove(sources, literal(source, Text))),
-        execution_options=options,
+        .where(*no_longer, ~alone)
+        .values(sources=func.array_remove(sources, literal(source, Text)))
+        .add_cte(gone.cte("gone")),
+        execution_options={"synchronize_session": False},
     )

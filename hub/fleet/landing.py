@@ -211,6 +211,9 @@ async def land_reports(
     is_copied = is_copied and len(reports) >= COPY_FROM_ROWS
     statement = _REPORTS_ALONE if is_copied else _REPORTS_WITH_SAMPLES
     ordered = sorted(reports)  # by key: two processes that share keys wait, and do not deadlock
+    for report in ordered:
+        if report.figures is not None:
+            await partitions.of(transaction, min(report.figures.at, now))
     accepted = await statement.run(
         transaction, tenant_id=tenant_id, now=now, **_report_columns(ordered, now)
     )
@@ -238,6 +241,8 @@ async def land_measured(
     """Land what others measured; a sample that is there already stays as it is."""
     # One moment of an agent is one sample: what says it twice is worth one row.
     samples = list({sample[:2]: sample for sample in measured.samples}.values())
+    for sample in samples:
+        await partitions.of(transaction, sample.at)
     if is_copied and len(samples) >= COPY_FROM_ROWS:
         await _copy(transaction, tenant_id, samples, partitions)
     elif samples:

@@ -54,7 +54,7 @@ class Partitions:
         self._known = ()
 
     async def of(self, transaction: Transaction, at: datetime) -> str:
-        """Return the table for a sample of this moment."""
+        """Return the table for a sample of this moment; one that is missing is made."""
         return self._find(at) or await self._made(transaction, at)
 
     def _find(self, at: datetime) -> str | None:

@@ -82,7 +82,7 @@ class AgentDoor:
         if _is_plain(told, body) and await self._landed(sealed, report, identity):
             return _json(202, _PLAIN_ACCEPTED)
         async with self._turn():
-            accepted = await take_report(self._intake.database, sealed, report, identity=identity)
+            accepted = await take_report(self._intake, sealed, report, identity=identity)
         return _json(202, _told(accepted))
 
     async def _heartbeat(self, request: Request) -> Response:

@@ -3,13 +3,9 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from limits import RateLimitItemPerMinute
-from limits.aio.strategies import FixedWindowRateLimiter
-from limits.storage import storage_from_string
-
 from hub.clock import utc_now
 from hub.database import Database
-from hub.errors import InvalidInput, Throttled, Unauthenticated
+from hub.errors import InvalidInput, Unauthenticated
 from hub.fleet.signatures import (
     KEY_HEADER,
     MAX_CLOCK_SKEW,
@@ -20,6 +16,7 @@ from hub.fleet.signatures import (
     is_signed_by,
     read_seal,
 )
+from hub.ingest.pace import Pace
 from hub.ingest.trusted_keys import CHALLENGE, TrustedKey, TrustedKeys
 from hub.settings import Settings
 
@@ -40,9 +37,10 @@ class Gate:
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self.keys = TrustedKeys(database)
-        storage = storage_from_string(f"async+{settings.rate_limit_storage_url}")
-        self._strategy = FixedWindowRateLimiter(storage)
-        self._limit = RateLimitItemPerMinute(settings.agent_requests_per_minute)
+        self._pace = Pace(
+            settings.rate_limit_storage_url,
+            requests_per_minute=settings.agent_requests_per_minute,
+        )
 
     async def admit(
         self, headers: Mapping[str, str], *, path: str, read: Callable[[], Awaitable[bytes]]
@@ -63,17 +61,8 @@ class Gate:
                 headers=CHALLENGE,
             )
         # Counted last, so that nobody else can use up what a host may send.
-        await self._count(seal.key_digest)
+        await self._pace.count(seal.key_digest)
         return Sealed(key, seal, wire)
-
-    async def _count(self, digest: str) -> None:
-        if await self._strategy.hit(self._limit, "ingest", digest):
-            return
-        raise Throttled(
-            f"A host may send {self._limit.amount} requests a minute; the interval is 15 seconds."
-            " Keep the report and send it later.",
-            retry_after_seconds=self._limit.get_expiry(),
-        )
 
 
 def _seal_of(headers: Mapping[str, str]) -> Seal:

@@ -102,5 +102,5 @@ class HostFacts(_Part):
 
 def fact_items(facts: HostFacts | None) -> dict[FactKind, list[dict[str, Any]]]:
     """Return the facts by kind, as they are stored; without the kinds that were left out."""
-    told = {} if facts is None else facts.model_dump(mode="json", exclude_none=True)
-    return {FactKind(kind): items for kind, items in told.items()}
+    told = {} if facts is None else facts.model_dump(mode="json")
+    return {FactKind(kind): items for kind, items in told.items() if items is not None}

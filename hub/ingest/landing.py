@@ -60,7 +60,7 @@ class Landing:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._partitions = Partitions()
+        self.partitions = Partitions()
         self._waiting: list[_Item] = []
         self._waiting_samples = 0
         self._arrived = asyncio.Event()
@@ -169,7 +169,7 @@ class Landing:
             if state == _TWICE and is_copied:
                 await self._settle(batch, is_copied=False, is_again=is_again)
             elif state in {_GONE, *_CROSSED} and not is_again:
-                self._partitions.forget()
+                self.partitions.forget()
                 await self._settle(batch, is_copied=is_copied, is_again=True)
             elif state[:2] in _REFUSALS:
                 await self._settle_refused(batch)
@@ -217,7 +217,7 @@ class Landing:
                 transaction,
                 tenant_id=tenant_id,
                 reports=reports,
-                partitions=self._partitions,
+                partitions=self.partitions,
                 now=now,
                 is_copied=is_copied,
             )
@@ -228,7 +228,7 @@ class Landing:
                 transaction,
                 tenant_id=tenant_id,
                 measured=_together(measured),
-                partitions=self._partitions,
+                partitions=self.partitions,
                 now=now,
                 is_copied=is_copied,
             )

@@ -48,7 +48,9 @@ class CountsAccepted(BaseModel):
 async def take_counts(counts: Counts, agent: Agent) -> CountsAccepted:
     """Store good and total counts of a target whose indicator is `custom`.
 
-    A target that is about one host takes counts from that host's agent only.
+    A target that is about one host takes counts from that host's agent only. With an ingest key of
+    the source `service_levels` (`Authorization: Bearer mik_…`) instead of a signature, any target
+    of the tenant takes them; then the answer is that of the other endpoints for ingest keys.
     """
     await record_counts(
         agent.session,

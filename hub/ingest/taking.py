@@ -14,6 +14,7 @@ from hub.detections.intake import take_events
 from hub.fleet.commands import record_report, touch_agents
 from hub.fleet.facts import take_facts
 from hub.ingest.gate import Sealed
+from hub.ingest.intake import Intake
 from hub.ingest.report import Accepted, Refused, Report
 from hub.ingest.translation import (
     agent_report,
@@ -27,12 +28,13 @@ from hub.vulnerabilities.inventory import follow_running_kernel, take_inventory
 
 
 async def take_report(
-    database: Database, sealed: Sealed, report: Report, *, identity: str | None
+    intake: Intake, sealed: Sealed, report: Report, *, identity: str | None
 ) -> Accepted:
     """Store one report; return what became of it."""
     key, now = sealed.key, utc_now()
-    async with database.transaction(tenant_id=key.tenant_id) as session:
+    async with intake.database.transaction(tenant_id=key.tenant_id) as session:
         await accept_seal(session, sealed.seal, identity=identity)
+        await intake.landing.partitions.of(session, min(report.at, now))
         await record_report(
             session,
             tenant_id=key.tenant_id,

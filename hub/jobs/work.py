@@ -18,6 +18,7 @@ from sqlmodel import col
 from hub.alerts.cleaning import forget_notifications
 from hub.clock import utc_now
 from hub.database import Database
+from hub.detections.pruning import forget_old_events
 from hub.fleet.rollups import forget_old_hours
 from hub.jobs.alerting import RULES_JOB, WEBHOOKS_JOB, watch_rules
 from hub.jobs.metrics import roll_up_metrics
@@ -112,6 +113,7 @@ async def recompute_score(session: AsyncSession, tenant_id: UUID, now: datetime)
 
 async def let_go(session: AsyncSession, _tenant_id: UUID, now: datetime) -> None:
     """Delete what nobody can ask for any more."""
+    await forget_old_events(session, now=now)
     await thin_snapshots(session, keep_all_since=now - KEEP_ALL_SNAPSHOTS, until=now - KEEP_HISTORY)
     for statement in (
         delete(SlaObservation).where(col(SlaObservation.at) < now - KEEP_OBSERVATIONS),

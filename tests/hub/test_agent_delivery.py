@@ -131,7 +131,8 @@ def test_a_report_that_is_refused_by_itself_takes_no_event_with_it(scene: Scene)
 def test_an_inventory_that_did_not_arrive_is_made_again(scene: Scene) -> None:
     scene.hub.answer = lambda _: AWAY
     scene.host.is_inventory_due = True
-    scene.run(60)
+    scene.run(600)
+    assert scene.host.inventories == 1  # it costs too much to be read in vain
     scene.hub.answer = lambda _: ACCEPTED
     scene.run(120)
     assert sum("packages" in body for body in scene.hub.bodies) == 1
@@ -225,7 +226,7 @@ def test_after_days_without_a_hub_the_events_are_there_and_the_newest_metrics(
         scene.run(150)
     assert (len(spool.entries(Kind.EVENTS)), len(spool.entries(Kind.METRICS))) == (20, 80)
     scene.hub.answer = lambda _: ACCEPTED
-    kept = scene.host.made[-80:]
+    kept = scene.host.made[-70:]  # until it is asked again, a few more of the oldest go
     scene.run(150)
     assert scene.hub.events == [f"event-{number}" for number in range(20)]
     assert set(kept) <= set(scene.hub.reports)

@@ -4,10 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+from hub.alerts.metrics import RuleMetric, RuleOperator
 from hub.alerts.models import Alert, AlertCategory
+from hub.alerts.rule_models import AlertMute, AlertRule, MaintenanceWindow
+from hub.alerts.webhooks.models import DeliveryState, Webhook, WebhookDelivery, WebhookEvent
 from hub.audit.commands import append_events
 from hub.audit.events import AuditEvent, EventType
 from hub.database import Database
+from hub.detections.events import EventKind
+from hub.detections.intake_models import DetectionRuleSettings, StoredEvent
 from hub.detections.models import (
     Detection,
     DetectionAction,
@@ -15,7 +20,14 @@ from hub.detections.models import (
     DetectionHistory,
     RuleKind,
 )
-from hub.fleet.models import Agent, AgentLatest, AgentPackage, MetricSample, PackageVersion
+from hub.fleet.models import (
+    Agent,
+    AgentLatest,
+    AgentPackage,
+    EnrolmentToken,
+    MetricSample,
+    PackageVersion,
+)
 from hub.severity import Severity
 from hub.sla.models import SlaIndicator, SlaObservation, SlaTarget
 from hub.tenancy.models import Tenant
@@ -55,7 +67,7 @@ class Names:
 
 async def populate(database: Database, tenant: Tenant, names: Names, *, now: datetime) -> None:
     """Store one row of everything that can be read."""
-    layers = (_roots, _detection, _history, _vulnerabilities, _figures)
+    layers = (_roots, _detection, _quiet, _history, _vulnerabilities, _figures)
     async with database.transaction(tenant_id=tenant.id) as session:
         for layer in layers:
             session.add_all(layer(tenant.id, names, now))
@@ -127,6 +139,25 @@ def _detection(tenant_id: UUID, names: Names, now: datetime) -> list[object]:
             severity=Severity.HIGH,
             title=mark,
         ),
+        DetectionRuleSettings(
+            tenant_id=tenant_id,
+            rule_kind=RuleKind.NEW_USER,
+            ignored_subjects=[mark],
+            changed_by=mark,
+            changed_at=now,
+        ),
+        StoredEvent(
+            tenant_id=tenant_id,
+            id=names.detection_id,
+            agent_id=names.agent_id,
+            kind=EventKind.USER_ADDED,
+            at=now,
+            received_at=now,
+            summary=mark,
+            target_user=mark,
+            source_address=mark,
+            raw=mark,
+        ),
         Detection(
             tenant_id=tenant_id,
             id=names.detection_id,
@@ -144,11 +175,62 @@ def _detection(tenant_id: UUID, names: Names, now: datetime) -> list[object]:
     ]
 
 
+def _quiet(tenant_id: UUID, names: Names, now: datetime) -> list[object]:
+    mark = names.mark
+    later = now + timedelta(hours=1)
+    return [
+        EnrolmentToken(
+            digest=names.alert_id.hex * 2,
+            tenant_id=tenant_id,
+            name=mark,
+            tags=[mark],
+            made_by=mark,
+            expires_at=later,
+        ),
+        AlertRule(
+            tenant_id=tenant_id,
+            id=names.alert_id,
+            name=mark,
+            metric=RuleMetric.CPU_PCT,
+            operator=RuleOperator.GT,
+            threshold=90,
+            severity=Severity.HIGH,
+            category=AlertCategory.PERFORMANCE,
+            template="cpu_high",
+        ),
+        AlertMute(tenant_id=tenant_id, id=names.alert_id, agent_id=names.agent_id, reason=mark),
+        MaintenanceWindow(
+            tenant_id=tenant_id,
+            id=names.alert_id,
+            tag=mark,
+            starts_at=now,
+            ends_at=later,
+            reason=mark,
+        ),
+        Webhook(
+            tenant_id=tenant_id,
+            id=names.alert_id,
+            name=mark,
+            url_sealed=b"",
+            shown_url=mark,
+            secret_sealed=b"",
+        ),
+    ]
+
+
 def _history(tenant_id: UUID, names: Names, now: datetime) -> list[object]:
     mark = names.mark
     return [
         DetectionEvent(
             tenant_id=tenant_id, detection_id=names.detection_id, at=now, summary=mark, raw=mark
+        ),
+        WebhookDelivery(
+            tenant_id=tenant_id,
+            id=names.detection_id,
+            webhook_id=names.alert_id,
+            event=WebhookEvent.ALERT_OPENED,
+            subject_id=names.alert_id,
+            state=DeliveryState.DELIVERED,
         ),
         DetectionHistory(
             tenant_id=tenant_id,

@@ -44,7 +44,9 @@ QUERIES = GRAPHQL_SCHEMA.query_type.fields
 # These make something new or set something of the caller's own tenant; what they may name of
 # another one is tested with their commands (tests/hub/test_sla_isolation.py).
 MAKING = {
-    *("allowPrivateProbes", "changeTrustWeights", "createSlaTarget"),
+    *("createAlertRule", "installAlertTemplates", "muteAlerts", "declareMaintenanceWindow"),
+    *("createEnrolmentToken", "createWebhook"),
+    *("allowPrivateProbes", "changeTrustWeights", "createSlaTarget", "changeDetectionRule"),
     *("declareMaintenance", "withdrawMaintenance"),
 }
 MUTATIONS = {

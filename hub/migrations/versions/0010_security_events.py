@@ -66,9 +66,7 @@ def _make_security_events() -> None:
             ["tenant_id", column, "at"],
             postgresql_where=sa.text(f"{column} IS NOT NULL"),
         )
-    op.create_index(
-        "ix_security_events_at", "security_events", ["at"], postgresql_using="brin"
-    )
+    op.create_index("ix_security_events_at", "security_events", ["at"], postgresql_using="brin")
 
 
 def _make_detection_windows() -> None:

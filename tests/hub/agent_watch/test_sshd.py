@@ -48,12 +48,12 @@ FAILURE, SUCCESS = EventKind.AUTH_FAILURE, EventKind.AUTH_SUCCESS
          (FAILURE, "root", "203.0.113.7", 1)),
         ("Disconnected from authenticating user root 203.0.113.7 port 40022 [preauth]",
          (FAILURE, "root", "203.0.113.7", 1)),
-        ("Disconnecting authenticating user root 203.0.113.7 port 40022: Too many authentication"
-         " failures [preauth]", (FAILURE, "root", "203.0.113.7", 1)),
-        ("error: maximum authentication attempts exceeded for root from 203.0.113.7 port 40022 ssh2"
-         " [preauth]", (FAILURE, "root", "203.0.113.7", 1)),
-        ("drop connection #0 from [203.0.113.7]:60022 on [10.0.0.5]:22 penalty: failed"
-         " authentication", (FAILURE, None, "203.0.113.7", 1)),
+        (("Disconnecting authenticating user root 203.0.113.7 port 40022: Too many authentication"
+         " failures [preauth]"), (FAILURE, "root", "203.0.113.7", 1)),
+        (("error: maximum authentication attempts exceeded for root from 203.0.113.7 port 402 ssh2"
+         " [preauth]"), (FAILURE, "root", "203.0.113.7", 1)),
+        (("drop connection #0 from [203.0.113.7]:60022 on [10.0.0.5]:22 penalty: failed"
+         " authentication"), (FAILURE, None, "203.0.113.7", 1)),
         ("message repeated 4 times: [ Failed password for root from 203.0.113.7 port 5 ssh2]",
          (FAILURE, "root", "203.0.113.7", 4)),
         ("Accepted publickey for deploy from 198.51.100.4 port 50214 ssh2: ED25519 SHA256:abc",
@@ -76,8 +76,10 @@ def test_each_of_sshds_lines_is_understood(message: str, expected: tuple[Any, ..
         "Received disconnect from 198.51.100.4 port 50214:11: disconnected by user",
         "Disconnected from user deploy 198.51.100.4 port 50214",
         "pam_unix(sshd:session): session opened for user deploy(uid=1000) by deploy(uid=0)",
-        "pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser="
-        " rhost=203.0.113.7  user=root",
+        (
+            "pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser="
+            " rhost=203.0.113.7  user=root"
+        ),
         "Server listening on 0.0.0.0 port 22.",
         "error: kex_exchange_identification: Connection closed by remote host",
     ],
@@ -111,5 +113,3 @@ def test_an_attempt_that_takes_several_lines_counts_once() -> None:
 def test_a_name_that_a_client_chose_cannot_forge_the_address(user: str) -> None:
     (event,) = read(f"Failed password for invalid user {user} from 203.0.113.7 port 40022 ssh2")
     assert told(event) == (FAILURE, user, "203.0.113.7", 1)
-
-

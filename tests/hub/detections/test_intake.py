@@ -12,8 +12,9 @@ from hub.detections.commands import acknowledge_detection, reopen_detection, res
 from hub.detections.events import EventKind, SecurityEvent
 from hub.detections.growth import KEPT_FIRST, KEPT_LAST
 from hub.detections.intake import RefusedEvent, TakenEvents, take_events_by_agent
-from hub.detections.intake_models import DetectionWindow, StoredEvent
+from hub.detections.intake_models import DetectionBaseline, DetectionWindow, StoredEvent
 from hub.detections.models import Detection, DetectionState, RuleKind
+from hub.detections.pruning import forget_old_events
 from hub.severity import Severity
 from hub.tenancy.models import Tenant
 from tests.conftest import Statements
@@ -295,3 +296,19 @@ async def test_a_tenant_sees_nothing_of_anothers_events(
     stranger = Host(database, other_tenant, host.agent_id)
     assert await stranger.detections() == []
     assert await stored(stranger, StoredEvent) == await stored(stranger, DetectionWindow) == 0
+
+
+async def test_what_is_no_longer_needed_is_forgotten_and_never_taken_again(host: Host) -> None:
+    events = [*refusals(8), *refusals(1, source_address="198.51.100.1"), sign_in(0)]
+    await host.take(*events)
+    tables = (StoredEvent, DetectionWindow, DetectionBaseline)
+    counts = []
+    for days in (7, 9, 32, 100):
+        async with host.database.transaction(tenant_id=host.tenant.id) as session:
+            await forget_old_events(session, now=START + timedelta(days=days))
+        counts.append([await stored(host, table) for table in tables])
+    # Of the windows those without a detection go first.
+    assert counts == [[10, 5, 1], [10, 2, 1], [0, 0, 1], [0, 0, 0]]
+    again = await host.take(*events, now=START + timedelta(days=32))
+    assert (again.new, len(again.refused)) == (0, 10)
+    assert len(await host.detections()) == 2

@@ -110,7 +110,7 @@ receivers:
     origin = f"http://127.0.0.1:{port}"
     try:
         async with asyncio.timeout(20), httpx2.AsyncClient(trust_env=False) as http:
-            while not await _is_ready(http, origin):
+            while not await _is_ready(http, origin):  # noqa: ASYNC110 - it cannot tell us
                 await asyncio.sleep(0.1)
         yield origin
     finally:
@@ -145,7 +145,7 @@ async def test_alertmanager_delivers_what_begins_and_what_ends(
 
     async def until(expected: list[str]) -> None:
         async with asyncio.timeout(20):
-            while await states() != expected:
+            while await states() != expected:  # noqa: ASYNC110 - another process delivers
                 await asyncio.sleep(0.2)
 
     async with (

@@ -45,6 +45,13 @@ async def deliver(
     return await http.post(PATHS[source], content=body, headers=headers, params=query)
 
 
+def bodies_of(path: Path, source: IngestSource) -> list[bytes]:
+    """Return what a sender would post: OTLP's files hold one request a line."""
+    body = path.read_bytes()
+    is_lines = path.suffix == ".jsonl" and source is IngestSource.OTLP
+    return body.splitlines() if is_lines else [body]
+
+
 @pytest.mark.parametrize(
     ("source", "path"), SAMPLES, ids=[f"{path.parent.name}/{path.name}" for _, path in SAMPLES]
 )
@@ -58,10 +65,7 @@ async def test_is_stored_or_refused_in_words(
     key = await make_key(database, tenant, source, default_host="edge-9")
     is_protobuf = path.suffix == ".pb"
     media_type = "application/x-protobuf" if is_protobuf else "application/json"
-    is_lines = path.suffix == ".jsonl" and source is IngestSource.OTLP
-    bodies = path.read_bytes().splitlines() if is_lines else [path.read_bytes()]
-
-    for body in bodies:
+    for body in bodies_of(path, source):
         response = await deliver(http, key, source, body, media_type)
         if response.status_code == 200 and is_protobuf:
             ExportMetricsServiceResponse.FromString(response.content)
