@@ -12,32 +12,18 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    DateTime,
-    Text,
-    Uuid,
-    case,
-    delete,
-    exists,
-    func,
-    literal,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import DateTime, Text, Uuid, case, delete, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from hub.alerts.commands import NewAlert, record_alerts
 from hub.alerts.models import Alert, AlertState
-from hub.alerts.readings import Reading, agent_readings, fleet_readings
+from hub.alerts.readings import Reading, agent_readings, fleet_readings, states
 from hub.alerts.rule_models import AlertRule, AlertRuleState, AlertWatch
 from hub.alerts.rule_words import alert_of
 from hub.alerts.state_machine import Action, Condition, Phase, State, step
-from hub.alerts.targets import is_targeted
 from hub.fleet.array_rows import array_rows
-from hub.fleet.models import Agent
 
 _WATCHES = AlertWatch.__table__  # type: ignore[attr-defined]
 _STATES = AlertRuleState.__table__  # type: ignore[attr-defined]
@@ -53,7 +39,7 @@ class Turn:
 
     opened: list[NewAlert] = field(default_factory=list)
     stored: list[tuple[Reading, State]] = field(default_factory=list)
-    over: list[Reading] = field(default_factory=list)
+    over: set[tuple[UUID, UUID]] = field(default_factory=set)
     resolved: int = 0
 
 
@@ -69,13 +55,13 @@ async def evaluate_rules(session: AsyncSession, *, tenant_id: UUID, now: datetim
         rule.id: rule
         for rule in await session.scalars(select(AlertRule).where(col(AlertRule.is_enabled)))
     }
-    readings = [
-        *await agent_readings(session, now=now, watched_since=watched_since),
-        *await fleet_readings(session, now=now, watched_since=watched_since),
-    ]
+    known = await states(session)
+    told: dict[str, Any] = {"known": known, "now": now, "watched_since": watched_since}
+    readings = [*await agent_readings(session, **told), *await fleet_readings(session, **told)]
     turn = await _decided(rules, readings, now)
+    # Hosts that are gone or no rule's any more, and rules that were switched off, are not read.
+    turn.over |= known.keys() - {(one.rule_id, one.subject_id) for one in readings}
     await _store_states(session, tenant_id=tenant_id, turn=turn)
-    await _forget_states_without_subject(session)
     turn.resolved = await resolve_stateless(session, now=now)
     if turn.opened:
         await record_alerts(session, tenant_id=tenant_id, alerts=turn.opened)
@@ -90,10 +76,10 @@ async def resolve_stateless(
     statement = update(Alert).where(
         col(Alert.state) == AlertState.OPEN,
         col(Alert.rule_id).is_not(None),
-        ~exists().where(
-            col(AlertRuleState.rule_id) == col(Alert.rule_id),
-            col(AlertRuleState.subject_id) == subject,
-            col(AlertRuleState.phase).in_(_OPEN_PHASES),
+        tuple_(col(Alert.rule_id), subject).not_in(
+            select(col(AlertRuleState.rule_id), col(AlertRuleState.subject_id)).where(
+                col(AlertRuleState.phase).in_(_OPEN_PHASES)
+            )
         ),
     )
     if rule_ids is not None:
@@ -151,7 +137,7 @@ def _decide(
     )
     if after.state is None:
         if reading.state is not None:
-            turn.over.append(reading)
+            turn.over.add((reading.rule_id, reading.subject_id))
     elif after.state is not reading.state:
         turn.stored.append((reading, after.state))
     if after.action is Action.OPEN and reading.value is not None:
@@ -172,7 +158,7 @@ def condition_of(rule: AlertRule) -> Condition:
 async def _store_states(session: AsyncSession, *, tenant_id: UUID, turn: Turn) -> None:
     key: dict[str, Any] = {"rule_id": Uuid(), "subject_id": Uuid()}
     if turn.over:
-        over = array_rows("over", key, [(one.rule_id, one.subject_id) for one in turn.over])
+        over = array_rows("over", key, sorted(turn.over))
         await session.execute(
             delete(_STATES).where(
                 _STATES.c.rule_id == over.c.rule_id, _STATES.c.subject_id == over.c.subject_id
@@ -196,29 +182,4 @@ async def _store_states(session: AsyncSession, *, tenant_id: UUID, turn: Turn) -
             index_elements=["tenant_id", "rule_id", "subject_id"],
             set_={name: statement.excluded[name] for name in ("phase", "since", "seen_at")},
         )
-    )
-
-
-async def _forget_states_without_subject(session: AsyncSession) -> None:
-    """Delete the states of hosts that are gone or no rule's any more, and of rules switched off."""
-    of_agent = (
-        select(literal(1))
-        .select_from(AlertRule)
-        .join(Agent, is_targeted())
-        .where(
-            col(AlertRule.id) == col(AlertRuleState.rule_id),
-            col(Agent.id) == col(AlertRuleState.subject_id),
-            col(AlertRule.is_enabled),
-        )
-        .correlate(AlertRuleState)
-        .exists()
-    )
-    of_fleet = exists().where(
-        col(AlertRule.id) == col(AlertRuleState.rule_id),
-        col(AlertRule.id) == col(AlertRuleState.subject_id),
-        col(AlertRule.is_enabled),
-    )
-    await session.execute(
-        delete(AlertRuleState).where(~or_(of_agent, of_fleet)),
-        execution_options={"synchronize_session": False},
     )

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Float, Uuid, and_, case, cast, func, null, or_, select
+from sqlalchemy import ColumnElement, Float, Uuid, and_, case, cast, func, null, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -42,6 +42,9 @@ _FIGURES: dict[RuleMetric, Any] = {
 }
 
 
+type States = dict[tuple[UUID, UUID], State]
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a rule reads of one subject, and where it stood with it. No value: no data."""
@@ -59,7 +62,7 @@ class Reading:
 
 
 async def agent_readings(
-    session: AsyncSession, *, now: datetime, watched_since: datetime
+    session: AsyncSession, *, known: States, now: datetime, watched_since: datetime
 ) -> list[Reading]:
     """Return the readings of hosts that breach a rule, or stand otherwise than all right."""
     pairs = (
@@ -77,11 +80,11 @@ async def agent_readings(
         .where(col(AlertRule.is_enabled), col(AlertRule.metric).not_in(_FLEET))
         .subquery()
     )
-    return await _readings(session, pairs)
+    return await _readings(session, pairs, known)
 
 
 async def fleet_readings(
-    session: AsyncSession, *, now: datetime, watched_since: datetime
+    session: AsyncSession, *, known: States, now: datetime, watched_since: datetime
 ) -> list[Reading]:
     """Return the readings of the fleet that breach a rule, or stand otherwise than all right."""
     rules = (
@@ -96,33 +99,36 @@ async def fleet_readings(
         .where(col(AlertRule.is_enabled), col(AlertRule.metric).in_(_FLEET))
         .subquery()
     )
-    return await _readings(session, rules)
+    return await _readings(session, rules, known)
 
 
-async def _readings(session: AsyncSession, pairs: Any) -> list[Reading]:
-    subject = func.coalesce(pairs.c.agent_id, pairs.c.rule_id)
+async def states(session: AsyncSession) -> States:
+    """Return where rules stand with what is not all right, by rule and subject."""
     rows = await session.execute(
         select(
-            *(pairs.c.rule_id, pairs.c.agent_id, pairs.c.value, pairs.c.in_maintenance),
+            *(col(AlertRuleState.rule_id), col(AlertRuleState.subject_id)),
             *(col(AlertRuleState.phase), col(AlertRuleState.since), col(AlertRuleState.seen_at)),
         )
-        .outerjoin(
-            AlertRuleState,
-            and_(
-                col(AlertRuleState.rule_id) == pairs.c.rule_id,
-                col(AlertRuleState.subject_id) == subject,
-            ),
+    )
+    return {(row[0], row[1]): State(Phase(row[2]), row[3], row[4]) for row in rows}
+
+
+async def _readings(session: AsyncSession, pairs: Any, known: States) -> list[Reading]:
+    subject = func.coalesce(pairs.c.agent_id, pairs.c.rule_id)
+    # As a set that the database hashes, and not as a join: how many states there are changes
+    # faster than its statistics do.
+    has_state = tuple_(pairs.c.rule_id, subject).in_(
+        select(col(AlertRuleState.rule_id), col(AlertRuleState.subject_id))
+    )
+    rows = await session.execute(
+        select(pairs.c.rule_id, pairs.c.agent_id, pairs.c.value, pairs.c.in_maintenance).where(
+            or_(_is_breached(pairs), has_state)
         )
-        .where(or_(_is_breached(pairs), col(AlertRuleState.rule_id).is_not(None)))
     )
     return [
-        Reading(rule_id, agent_id, value, _state(phase, since, seen_at), in_maintenance)
-        for rule_id, agent_id, value, in_maintenance, phase, since, seen_at in rows
+        Reading(rule_id, agent_id, value, known.get((rule_id, agent_id or rule_id)), is_in)
+        for rule_id, agent_id, value, is_in in rows
     ]
-
-
-def _state(phase: Phase | None, since: datetime, seen_at: datetime) -> State | None:
-    return None if phase is None else State(Phase(phase), since, seen_at)
 
 
 def _is_breached(pairs: Any) -> ColumnElement[bool]:

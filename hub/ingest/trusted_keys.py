@@ -15,11 +15,10 @@ from sqlmodel import col
 from hub.database import Database
 from hub.errors import Conflict, Forbidden, Unauthenticated
 from hub.fleet.models import AgentKey
-from hub.fleet.signatures import SEQUENCE_HEADER, Seal
+from hub.fleet.signatures import LAST_SEQUENCE_HEADER, SEQUENCE_HEADER, Seal
 from hub.lean import LeanTransaction
 from hub.prepared import PreparedRead
 
-LAST_SEQUENCE_HEADER = "X-Monsys-Last-Sequence"
 CHALLENGE = {"WWW-Authenticate": "Monsys-Signature"}
 _MAX_REMEMBERED = 50_000  # about 20 MB
 _KEY = func.monsys_agent_key(bindparam("digest", required=True)).table_valued(

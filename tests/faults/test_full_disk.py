@@ -124,9 +124,8 @@ async def cramped(
     tenant = await make_tenant(database, server_limit=1_000)
     agents = [await enrolled_agent(database, tenant.id) for _ in range(HOSTS)]
     await database.close()
-    options = {"agent_requests_per_minute": 100_000}
     async with (
-        HubProcess(postgres.hub_url, tmp_path, **options) as process,
+        HubProcess(postgres.hub_url, tmp_path, agent_requests_per_minute=100_000) as process,
         httpx2.AsyncClient(timeout=60, trust_env=False) as http,
     ):
         yield CrampedHub(disk, postgres, process, agents, http)

@@ -160,8 +160,10 @@ async def test_of_fifty_machines_with_one_token_exactly_one_wins(
     answers = await asyncio.gather(*(box.enrol(http, token) for box in boxes))
     assert sorted(answer.status_code for answer in answers) == [201] + [401] * 49
     assert {refusal(answer)[1] for answer in answers if answer.status_code == 401} == {
-        "This enrolment token was used already; it is good once. Make a new one in the dashboard or"
-        " with `monsys agent token`."
+        (
+            "This enrolment token was used already; it is good once. Make a new one in the"
+            " dashboard or with `monsys agent token`."
+        )
     }
     assert len(await servers(database, tenant)) == 1
     assert await living_keys(database, tenant) == 1
@@ -242,8 +244,10 @@ async def test_a_second_machine_of_the_same_name_is_refused_and_told_how(
     status, message = refusal(await second.enrol(http, token))
     assert (status, message) == (
         409,
-        "Another machine is enrolled under this name. Choose another with `--name`; or, if this"
-        " machine replaces that one, use a token made for the name (`monsys agent token NAME`).",
+        (
+            "Another machine is enrolled under this name. Choose another with `--name`; or, if this"
+            " machine replaces that one, use a token made for the name (`monsys agent token NAME`)."
+        ),
     )
     assert (await second.enrol(http, token, name="web-02")).json()["name"] == "web-02"
     assert (await servers(database, tenant))["web-01"] == UUID(first.json()["agent_id"])

@@ -56,7 +56,7 @@ async def take_period(
         await _begin(session, tenant_id=tenant_id, period=period)
         return True
     row = await _row_of(session, period)
-    if False:
+    if row.ended_at is not None:
         return False  # the end is known: nothing that comes later is news
     if period.ended_at is None:
         return await _reword(session, row=row, period=period, now=now)

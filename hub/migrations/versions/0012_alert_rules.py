@@ -41,10 +41,10 @@ def upgrade() -> None:
     protect("webhook_deliveries", condition=OF_TENANT_OR_ALL)
     for statement in FUNCTIONS:
         op.execute(statement)
-    for name, event, table, transition, function in TRIGGERS:
+    for name, event, table, condition, function in TRIGGERS:
         op.execute(
-            f"CREATE TRIGGER {name} AFTER {event} ON {table} REFERENCING {transition}"
-            f" FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+            f"CREATE TRIGGER {name} AFTER {event} ON {table} FOR EACH ROW WHEN ({condition})"
+            f" EXECUTE FUNCTION {function}()"
         )
 
 
@@ -284,151 +284,126 @@ RETURNS void LANGUAGE sql AS $$
 $$
 """
 OPENED = """
-CREATE FUNCTION monsys_alerts_opened() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION monsys_alert_opened() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM monsys_tell_of_alert(
-        alert, w.id, 'alert_opened',
-        monsys_is_muted(alert.tenant_id, alert.id, alert.rule_id, alert.agent_id)
+        NEW, w.id, 'alert_opened',
+        monsys_is_muted(NEW.tenant_id, NEW.id, NEW.rule_id, NEW.agent_id)
     )
-    FROM alerts alert
-    JOIN fresh ON fresh.tenant_id = alert.tenant_id AND fresh.id = alert.id
-    JOIN webhooks w ON w.tenant_id = alert.tenant_id AND w.is_enabled
-        AND 'alert_opened' = ANY (w.events) AND alert.severity_rank >= w.min_severity_rank
-    WHERE fresh.state = 'open';
+    FROM webhooks w
+    WHERE w.tenant_id = NEW.tenant_id AND w.is_enabled
+        AND 'alert_opened' = ANY (w.events) AND NEW.severity_rank >= w.min_severity_rank;
     RETURN NULL;
 END $$
 """
-CHANGED = """
-CREATE FUNCTION monsys_alerts_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+WORSENED = """
+CREATE FUNCTION monsys_alert_worsened() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    -- One that became worse concerns webhooks that it did not concern before.
+    -- It concerns webhooks now that it did not concern before.
     PERFORM monsys_tell_of_alert(
-        alert, w.id, 'alert_opened',
-        monsys_is_muted(alert.tenant_id, alert.id, alert.rule_id, alert.agent_id)
+        NEW, w.id, 'alert_opened',
+        monsys_is_muted(NEW.tenant_id, NEW.id, NEW.rule_id, NEW.agent_id)
     )
-    FROM alerts alert
-    JOIN fresh ON fresh.tenant_id = alert.tenant_id AND fresh.id = alert.id
-    JOIN former ON former.tenant_id = alert.tenant_id AND former.id = alert.id
-    JOIN webhooks w ON w.tenant_id = alert.tenant_id AND w.is_enabled
-        AND 'alert_opened' = ANY (w.events) AND fresh.severity_rank >= w.min_severity_rank
-        AND former.severity_rank < w.min_severity_rank
-    WHERE former.state = 'open' AND fresh.state = 'open' AND NOT EXISTS (
-        SELECT FROM webhook_deliveries d
-        WHERE d.tenant_id = alert.tenant_id AND d.subject_id = alert.id
-            AND d.webhook_id = w.id AND d.event = 'alert_opened'
-    );
-    PERFORM monsys_tell_of_alert(alert, w.id, 'alert_resolved', false)
-    FROM alerts alert
-    JOIN fresh ON fresh.tenant_id = alert.tenant_id AND fresh.id = alert.id
-    JOIN former ON former.tenant_id = alert.tenant_id AND former.id = alert.id
-    JOIN webhooks w ON w.tenant_id = alert.tenant_id AND w.is_enabled
-        AND 'alert_resolved' = ANY (w.events)
-    WHERE former.state = 'open' AND fresh.state = 'resolved' AND (
-        EXISTS (
+    FROM webhooks w
+    WHERE w.tenant_id = NEW.tenant_id AND w.is_enabled
+        AND 'alert_opened' = ANY (w.events) AND NEW.severity_rank >= w.min_severity_rank
+        AND OLD.severity_rank < w.min_severity_rank AND NOT EXISTS (
             SELECT FROM webhook_deliveries d
-            WHERE d.tenant_id = alert.tenant_id AND d.subject_id = alert.id
+            WHERE d.tenant_id = NEW.tenant_id AND d.subject_id = NEW.id
                 AND d.webhook_id = w.id AND d.event = 'alert_opened'
-                AND d.state NOT IN ('muted', 'cancelled')
-        )
-        OR 'alert_opened' <> ALL (w.events) AND alert.severity_rank >= w.min_severity_rank
-            AND NOT monsys_is_muted(alert.tenant_id, alert.id, alert.rule_id, alert.agent_id)
-    );
+        );
+    RETURN NULL;
+END $$
+"""
+RESOLVED = """
+CREATE FUNCTION monsys_alert_resolved() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM monsys_tell_of_alert(NEW, w.id, 'alert_resolved', false)
+    FROM webhooks w
+    WHERE w.tenant_id = NEW.tenant_id AND w.is_enabled
+        AND 'alert_resolved' = ANY (w.events) AND (
+            EXISTS (
+                SELECT FROM webhook_deliveries d
+                WHERE d.tenant_id = NEW.tenant_id AND d.subject_id = NEW.id
+                    AND d.webhook_id = w.id AND d.event = 'alert_opened'
+                    AND d.state NOT IN ('muted', 'cancelled')
+            )
+            OR 'alert_opened' <> ALL (w.events) AND NEW.severity_rank >= w.min_severity_rank
+                AND NOT monsys_is_muted(NEW.tenant_id, NEW.id, NEW.rule_id, NEW.agent_id)
+        );
     -- What began and ended under a mute is never told.
     UPDATE webhook_deliveries d SET state = 'cancelled', finished_at = now()
-    FROM fresh
-    WHERE d.tenant_id = fresh.tenant_id AND d.subject_id = fresh.id AND d.state = 'muted'
-        AND fresh.state = 'resolved';
+    WHERE d.tenant_id = NEW.tenant_id AND d.subject_id = NEW.id AND d.state = 'muted';
     UPDATE alert_mutes m SET ends_at = greatest(now(), m.created_at)
-    FROM (SELECT DISTINCT fresh.tenant_id FROM fresh WHERE fresh.state = 'resolved') resolved
-    WHERE m.tenant_id = resolved.tenant_id AND m.ends_at IS NULL AND NOT EXISTS (
-        SELECT FROM alerts a
-        WHERE a.tenant_id = m.tenant_id AND a.state = 'open'
-            AND (a.id = m.alert_id OR a.rule_id = m.rule_id OR a.agent_id = m.agent_id)
-    );
+    WHERE m.tenant_id = NEW.tenant_id AND m.ends_at IS NULL
+        AND (m.alert_id = NEW.id OR m.rule_id = NEW.rule_id OR m.agent_id = NEW.agent_id)
+        AND NOT EXISTS (
+            SELECT FROM alerts a
+            WHERE a.tenant_id = m.tenant_id AND a.state = 'open'
+                AND (a.id = m.alert_id OR a.rule_id = m.rule_id OR a.agent_id = m.agent_id)
+        );
     RETURN NULL;
 END $$
 """
-DETECTION_SUBJECT = """
+DETECTIONS = """
+CREATE FUNCTION monsys_detection_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    what text := CASE WHEN TG_OP = 'INSERT' THEN 'detection_opened'
+        ELSE 'detection_' || NEW.state END;
+BEGIN
+    INSERT INTO webhook_deliveries (
+        tenant_id, id, webhook_id, event, subject_id, subject,
+        state, attempts, next_attempt_at, last_error, created_at
+    )
+    SELECT NEW.tenant_id, gen_random_uuid(), w.id, what, NEW.id,
     jsonb_build_object(
-        'id', fresh.id, 'number', fresh.number, 'rule_kind', fresh.rule_kind,
-        'title', fresh.title, 'severity', fresh.severity, 'technique', fresh.technique,
-        'state', fresh.state, 'source_address', fresh.source_address,
-        'target_user', fresh.target_user, 'event_count', fresh.event_count,
-        'first_seen_at', fresh.first_seen_at, 'last_seen_at', fresh.last_seen_at,
-        'acknowledged_by', fresh.acknowledged_by,
+        'id', NEW.id, 'number', NEW.number, 'rule_kind', NEW.rule_kind,
+        'title', NEW.title, 'severity', NEW.severity, 'technique', NEW.technique,
+        'state', NEW.state, 'source_address', NEW.source_address,
+        'target_user', NEW.target_user, 'event_count', NEW.event_count,
+        'first_seen_at', NEW.first_seen_at, 'last_seen_at', NEW.last_seen_at,
+        'acknowledged_by', NEW.acknowledged_by,
         'agent', (
             SELECT jsonb_build_object('id', a.id, 'name', a.name) FROM agents a
-            WHERE a.tenant_id = fresh.tenant_id AND a.id = fresh.agent_id
+            WHERE a.tenant_id = NEW.tenant_id AND a.id = NEW.agent_id
         )
-    )
-"""
-DETECTIONS_OPENED = f"""
-CREATE FUNCTION monsys_detections_opened() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO webhook_deliveries (
-        tenant_id, id, webhook_id, event, subject_id, subject,
-        state, attempts, next_attempt_at, last_error, created_at
-    )
-    SELECT fresh.tenant_id, gen_random_uuid(), w.id, 'detection_opened', fresh.id,
-        {DETECTION_SUBJECT}, 'pending', 0, now(), '', now()
-    FROM fresh
-    JOIN webhooks w ON w.tenant_id = fresh.tenant_id AND w.is_enabled
-        AND 'detection_opened' = ANY (w.events) AND fresh.severity_rank >= w.min_severity_rank
-    WHERE fresh.state = 'open';
+    ), 'pending', 0, now(), '', now()
+    FROM webhooks w
+    WHERE w.tenant_id = NEW.tenant_id AND w.is_enabled
+        AND what = ANY (w.events) AND NEW.severity_rank >= w.min_severity_rank;
     RETURN NULL;
 END $$
 """
-DETECTIONS_CHANGED = f"""
-CREATE FUNCTION monsys_detections_changed() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO webhook_deliveries (
-        tenant_id, id, webhook_id, event, subject_id, subject,
-        state, attempts, next_attempt_at, last_error, created_at
-    )
-    SELECT fresh.tenant_id, gen_random_uuid(), w.id, 'detection_' || fresh.state, fresh.id,
-        {DETECTION_SUBJECT}, 'pending', 0, now(), '', now()
-    FROM fresh
-    JOIN former ON former.tenant_id = fresh.tenant_id AND former.id = fresh.id
-    JOIN webhooks w ON w.tenant_id = fresh.tenant_id AND w.is_enabled
-        AND 'detection_' || fresh.state = ANY (w.events)
-        AND fresh.severity_rank >= w.min_severity_rank
-    WHERE fresh.state <> former.state;
-    RETURN NULL;
-END $$
-"""
-FUNCTIONS = (
-    *(MUTED, ALERT_SUBJECT, TELL_OF_ALERTS, OPENED, CHANGED),
-    *(DETECTIONS_OPENED, DETECTIONS_CHANGED),
-)
+FUNCTIONS = (MUTED, ALERT_SUBJECT, TELL_OF_ALERTS, OPENED, WORSENED, RESOLVED, DETECTIONS)
+# Of each row, and only where something happened: nothing is joined, so nothing grows with the
+# square of what changed at once, whatever plan the first of them was made with.
+_ENDS = "OLD.state = 'open' AND NEW.state = 'resolved'"
+_WORSENS = "OLD.state = 'open' AND NEW.state = 'open' AND NEW.severity_rank > OLD.severity_rank"
 TRIGGERS = (
-    ("alerts_tell_opened", "INSERT", "alerts", "NEW TABLE AS fresh", "monsys_alerts_opened"),
-    (
-        "alerts_tell_changed",
-        "UPDATE",
-        "alerts",
-        "OLD TABLE AS former NEW TABLE AS fresh",
-        "monsys_alerts_changed",
-    ),
+    ("alerts_tell_opened", "INSERT", "alerts", "NEW.state = 'open'", "monsys_alert_opened"),
+    ("alerts_tell_worsened", "UPDATE", "alerts", _WORSENS, "monsys_alert_worsened"),
+    ("alerts_tell_resolved", "UPDATE", "alerts", _ENDS, "monsys_alert_resolved"),
     (
         "detections_tell_opened",
         "INSERT",
         "detections",
-        "NEW TABLE AS fresh",
-        "monsys_detections_opened",
+        "NEW.state = 'open'",
+        "monsys_detection_changed",
     ),
     (
         "detections_tell_changed",
         "UPDATE",
         "detections",
-        "OLD TABLE AS former NEW TABLE AS fresh",
-        "monsys_detections_changed",
+        "OLD.state <> NEW.state",
+        "monsys_detection_changed",
     ),
 )
 
 
 def downgrade() -> None:
-    for name, _event, table, _transition, function in TRIGGERS:
+    for name, _event, table, _condition, _function in TRIGGERS:
         op.execute(f"DROP TRIGGER {name} ON {table}")
+    for function in sorted({trigger[-1] for trigger in TRIGGERS}):
         op.execute(f"DROP FUNCTION {function}()")
     op.execute("DROP FUNCTION monsys_tell_of_alert(alerts, uuid, text, boolean)")
     op.execute("DROP FUNCTION monsys_alert_subject(alerts)")

@@ -59,7 +59,7 @@ def test_the_facts_are_those_of_this_machine_and_fit_the_report() -> None:
     ports = {
         (each.laddr.ip, each.laddr.port)
         for each in psutil.net_connections(kind="tcp")
-        if each.status == psutil.CONN_LISTEN
+        if each.status == psutil.CONN_LISTEN and each.laddr
     }
     tcp = {(each.address, each.port) for each in facts.listening or () if each.protocol == "tcp"}
     assert tcp >= {place for place in ports if place[1] < 1024}
@@ -118,7 +118,7 @@ def test_the_newest_copy_of_a_backup_counts_unless_it_is_empty(tmp_path: Path) -
         BackupSettings("database", "/db-*.sql"),
         BackupSettings("mail", "/mail/*"),
     ]
-    database, mail = read_backups(settings, Host(tmp_path)) or ()
+    database, mail = read_backups(settings, Host(tmp_path)) or ({}, {})
     assert dt.datetime.fromisoformat(database["newest_at"]).timestamp() == pytest.approx(at - 3600)
     assert database["newest_bytes"] == 9
     assert (mail["newest_at"], mail["newest_bytes"]) == (None, None)

@@ -503,7 +503,7 @@ async def test_the_name_of_a_webhook_is_taken_once(office: PostOffice) -> None:
 
 
 def test_what_a_host_wrote_cannot_command_a_chat_or_hide_in_it() -> None:
-    facts = {
+    facts: dict[str, Any] = {
         "title": "<!channel> & <https://evil.example|sign in>\u202e\u200b",
         "severity": "high",
         "agent": {"name": "web\n-1"},

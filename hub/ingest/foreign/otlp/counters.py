@@ -130,7 +130,7 @@ def busy_percent(by_state: Mapping[str, float]) -> float | None:
 def _between(before: Counter | None, now: Counter) -> Grown | None:
     if before is None or now.time_ns <= before.time_ns:
         return None
-    began_anew = now.value < before.value
+    began_anew = now.start_ns != before.start_ns or now.value < before.value
     if began_anew or now.time_ns - before.time_ns > _LONGEST_GAP_NS:
         return None
     return Grown(now.value - before.value, now.time_ns - before.time_ns)
