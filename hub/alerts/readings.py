@@ -106,11 +106,17 @@ async def states(session: AsyncSession) -> States:
     """Return where rules stand with what is not all right, by rule and subject."""
     rows = await session.execute(
         select(
-            *(col(AlertRuleState.rule_id), col(AlertRuleState.subject_id)),
-            *(col(AlertRuleState.phase), col(AlertRuleState.since), col(AlertRuleState.seen_at)),
+            col(AlertRuleState.rule_id),
+            col(AlertRuleState.subject_id),
+            col(AlertRuleState.phase),
+            col(AlertRuleState.since),
+            col(AlertRuleState.seen_at),
         )
     )
-    return {(row[0], row[1]): State(Phase(row[2]), row[3], row[4]) for row in rows}
+    return {
+        (rule_id, subject_id): State(Phase(phase), since, seen_at)
+        for rule_id, subject_id, phase, since, seen_at in rows
+    }
 
 
 async def _readings(session: AsyncSession, pairs: Any, known: States) -> list[Reading]:

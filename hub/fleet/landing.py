@@ -211,9 +211,8 @@ async def land_reports(
     is_copied = is_copied and len(reports) >= COPY_FROM_ROWS
     statement = _REPORTS_ALONE if is_copied else _REPORTS_WITH_SAMPLES
     ordered = sorted(reports)  # by key: two processes that share keys wait, and do not deadlock
-    for report in ordered:
-        if report.figures is not None:
-            await partitions.of(transaction, min(report.figures.at, now))
+    for moment in {min(report.figures.at, now) for report in ordered if report.figures}:
+        await partitions.of(transaction, moment)
     accepted = await statement.run(
         transaction, tenant_id=tenant_id, now=now, **_report_columns(ordered, now)
     )
@@ -239,13 +238,11 @@ async def land_measured(
     is_copied: bool = True,
 ) -> None:
     """Land what others measured; a sample that is there already stays as it is."""
-    # One moment of an agent is one sample: what says it twice is worth one row.
-    samples = list({sample[:2]: sample for sample in measured.samples}.values())
-    for sample in samples:
-        await partitions.of(transaction, sample.at)
+    samples = measured.samples
     if is_copied and len(samples) >= COPY_FROM_ROWS:
         await _copy(transaction, tenant_id, samples, partitions)
     elif samples:
+        await _by_partition(transaction, samples, partitions)
         columns = _columns(("agent_id", "at", *_SAMPLE_FIGURES), samples)
         await _SAMPLES_ALONE.run(transaction, tenant_id=tenant_id, **columns)
     if measured.latest:
@@ -261,17 +258,29 @@ async def land_measured(
 async def _copy(
     transaction: LeanTransaction, tenant_id: UUID, samples: Sequence[Sample], partitions: Partitions
 ) -> None:
-    by_partition: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
-    for sample in samples:
-        name = await partitions.of(transaction, sample.at)
-        by_partition[name].append((tenant_id, *sample))
-    for name, rows in by_partition.items():
+    if not samples:
+        return
+    for name, some in (await _by_partition(transaction, samples, partitions)).items():
         try:
             await transaction.connection.copy_records_to_table(
-                name, records=rows, columns=_SAMPLE_COLUMNS
+                name, records=[(tenant_id, *sample) for sample in some], columns=_SAMPLE_COLUMNS
             )
         except LOST as error:
             raise OperationalError("COPY", None, error) from error
+
+
+async def _by_partition(
+    transaction: LeanTransaction, samples: Sequence[Sample], partitions: Partitions
+) -> Mapping[str, Sequence[Sample]]:
+    """Return which samples go where; as a rule all of them belong to one day."""
+    moments = [sample.at for sample in samples]
+    first = await partitions.of(transaction, min(moments))
+    if first == await partitions.of(transaction, max(moments)):
+        return {first: samples}
+    parted: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        parted[await partitions.of(transaction, sample.at)].append(sample)
+    return parted
 
 
 async def _mark_late(

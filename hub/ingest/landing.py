@@ -32,6 +32,7 @@ _MAX_BATCH_SAMPLES = 20_000
 _WRITE_TIMEOUT_SECONDS = 10
 # Where reports kept each other company, more are on their way: they are worth this wait.
 _COMPANY, _GATHER_SECONDS = 3, 0.03
+_PLENTY_REPORTS, _PLENTY_SAMPLES = 50, 1_000
 _TWICE = "23505"  # unique violation: COPY knows no ON CONFLICT
 _GONE = "42P01"  # undefined table: retention dropped a partition
 _CROSSED = ("40P01", "40001")  # deadlock, serialization
@@ -122,7 +123,7 @@ class Landing:
         batch: list[_Item] = []
         while True:
             await self._arrived.wait()
-            if len(batch) >= _COMPANY:
+            if len(batch) >= _COMPANY and not self._is_plenty:
                 await asyncio.sleep(_GATHER_SECONDS)
             batch = self._take()
             try:
@@ -130,6 +131,11 @@ class Landing:
             except asyncio.CancelledError:
                 self._fail(batch, _closing())
                 raise
+
+    @property
+    def _is_plenty(self) -> bool:
+        """Whether what waits is worth a commit of its own already."""
+        return len(self._waiting) >= _PLENTY_REPORTS or self._waiting_samples >= _PLENTY_SAMPLES
 
     def _take(self) -> list[_Item]:
         """Take what goes into the next commit: of each key one report, in the order they came."""

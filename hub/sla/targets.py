@@ -122,6 +122,8 @@ async def change_target(
     request_id: str | None = None,
 ) -> None:
     """Change what is promised, or what it is called. The past is judged by the new promise."""
+    if await session.get(SlaTarget, (principal.tenant_id, target_id)) is None:
+        raise _unknown()
     values: dict[str, Any] = {}
     if change.name is not None:
         values["name"] = _checked_name(change.name)
@@ -139,8 +141,6 @@ async def change_target(
         statement.returning(col(SlaTarget.name)),
         execution_options={"synchronize_session": False},
     )
-    if name is None:
-        raise _unknown()
     details = {"target": name, **{key: values[key] for key in values if key != "description"}}
     event = _event(EventType.SLA_TARGET_CHANGED, principal, target_id, details, request_id)
     await append_events(session, tenant_id=principal.tenant_id, events=[event], at=now)

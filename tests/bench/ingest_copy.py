@@ -5,9 +5,9 @@ the same columns and primary key, without row-level security and without a parti
 `bare` is the same without a primary key: what COPY can do at all.
 
 The hub: the same payloads through `Landing.measured`, as the endpoints hand them over, with a few
-payloads under way at once: the tenant entered, the duplicates of a payload sorted out, the rows
-copied into the partition that takes them, each host's latest figures and last sight updated, all of
-it committed before the call returns. The parsing of a wire format is not in it.
+payloads under way at once: the tenant entered, the rows copied into the partition that takes them
+(those that are there already would be sorted out), each host's latest figures and last sight
+updated, all of it committed before the call returns. The parsing of a wire format is not in it.
 
 Each round offers all three the same rows; ratios are medians over rounds.
 """

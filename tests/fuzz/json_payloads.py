@@ -5,7 +5,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-# Words and numbers that stand at the borders of what parsers and databases take.
+# Words and numbers that stand at the borders of what parsers and databases take; copied, because
+# payloads are altered in place.
 ODD: st.SearchStrategy[Any] = st.sampled_from(
     [
         None, True, False, 0, -1, 1e308, -1e308, 2**53, 2**63 - 1, -(2**63), 2**64 - 1, "", " ",
@@ -13,7 +14,7 @@ ODD: st.SearchStrategy[Any] = st.sampled_from(
         "9999-12-31T23:59:59-14:00", "2026-11-03T08:00:00+99:99", "[::1", "a:99999", "//", "pkg:",
         "pkg:npm/@@@", "%00", "\u00e9", "<NA>", [], {}, [[]], {"": None},
     ]
-)  # fmt: skip
+).map(copy.deepcopy)  # fmt: skip
 ANY = st.recursive(
     st.none()
     | st.booleans()

@@ -12,6 +12,8 @@ import orjson
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from nacl.signing import SigningKey
 from sqlalchemy import select
 from sqlmodel import col
@@ -33,6 +35,7 @@ from hub.fleet.signatures import (
 from hub.ingest.bodies import MAX_REPORT_BYTES
 from hub.ingest.routes import ingest_routes
 from hub.tenancy.models import Tenant
+from tests.faults.leaks import assert_nothing_internal
 from tests.hub.reporting import PACKAGE, figures, report, stored_samples, taking_in
 from tests.signed_agent import HEARTBEAT, INGEST, SignedAgent, enrolled_agent
 
@@ -331,6 +334,31 @@ async def test_what_is_refused_leaves_the_sequence_where_it_was(
     before = (await key_of(database, agent)).last_sequence
     assert (await agent.post(http, b"{}")).status_code == 422
     assert (await key_of(database, agent)).last_sequence == before
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+async def test_no_bit_of_a_request_may_be_flipped(
+    data: st.DataObject, database: Database, tenant: Tenant, agent: SignedAgent
+) -> None:
+    """Whatever a broken line or a forger changes, in the body or in the seal, nothing is stored."""
+    body = orjson.dumps(figures())
+    parts = {name: value.encode() for name, value in agent.headers(body).items()} | {"body": body}
+    name = data.draw(st.sampled_from(["body", *SEAL_HEADERS]))
+    place = data.draw(st.integers(0, len(parts[name]) * 8 - 1))
+    flipped = bytearray(parts[name])
+    flipped[place // 8] ^= 1 << (place % 8)
+    parts[name] = bytes(flipped)
+    content = parts.pop("body")
+    async with taking_in(database, is_first_door=True) as http:
+        response = await http.post(INGEST, content=content, headers=parts)  # type: ignore[arg-type]
+    assert response.status_code in {401, 422}
+    assert_nothing_internal(response.text)
+    assert await stored_samples(database, tenant.id) == 0
 
 
 # --- what may be reported ---------------------------------------------------------------------

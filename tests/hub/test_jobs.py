@@ -15,6 +15,7 @@ from pgqueuer import PgQueuer
 from sqlalchemy import func, select, text
 from sqlmodel import col
 
+from hub.alerts.rule_models import AlertWatch
 from hub.app import create_app
 from hub.clock import utc_now
 from hub.database import Database
@@ -76,6 +77,7 @@ async def figures(database: Database, tenant: Tenant) -> dict[str, Any]:
             "snapshots": await session.scalar(select(func.count(col(TrustSnapshot.id)))),
             "words": await session.scalar(select(func.count(col(TrustWord.key)))),
             "seconds": await session.scalar(select(func.coalesce(seconds, 0.0))),
+            "watches": await session.scalar(select(func.count(col(AlertWatch.tenant_id)))),
             "old_marks": await session.scalar(
                 select(func.count(col(JobRun.name))).where(col(JobRun.name) == "long ago")
             ),
@@ -166,6 +168,7 @@ async def test_a_job_whose_process_is_killed_is_finished_once_by_another(
             "score": {"snapshots", "words"},
             "recompute": set(),
             "let_go": {"old_marks"},
+            "alert_rules": {"watches"},
         }[name]
     )
 

@@ -1,7 +1,7 @@
 """Landing: what arrives together shares a commit, and shares nothing else."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -13,11 +13,14 @@ from sqlmodel import col
 from hub.clock import utc_now
 from hub.database import Database
 from hub.errors import Unavailable
+from hub.fleet import landing as fleet_landing
 from hub.fleet.landing import COPY_FROM_ROWS, Measured, PlainReport
 from hub.fleet.models import Agent, AgentLatest, MetricSample
+from hub.fleet.partitions import Partitions
 from hub.fleet.reports import Figures, FileSystem, Sample
 from hub.ingest import landing as landing_module
 from hub.ingest.landing import Landing
+from hub.lean import LeanTransaction
 from hub.tenancy.models import Tenant
 from tests.factories import make_agent, make_tenant
 from tests.hub.reporting import stored_samples
@@ -54,11 +57,16 @@ async def test_many_hosts_land_by_copy_and_each_row_is_its_own_hosts(
     landing: Landing, database: Database, wide_tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copied: list[int] = []
-    copy = landing_module.land_reports.__globals__["_copy"]
+    copy = fleet_landing._copy
 
-    async def counted(transaction: object, tenant_id: UUID, samples: list[Sample], *rest: object):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    async def counted(
+        transaction: LeanTransaction,
+        tenant_id: UUID,
+        samples: Sequence[Sample],
+        partitions: Partitions,
+    ) -> None:
         copied.append(len(samples))
-        await copy(transaction, tenant_id, samples, *rest)
+        await copy(transaction, tenant_id, samples, partitions)
 
     monkeypatch.setattr("hub.fleet.landing._copy", counted)
     agents = await enrolled(database, wide_tenant, COPY_FROM_ROWS)
@@ -82,7 +90,7 @@ async def test_many_hosts_land_by_copy_and_each_row_is_its_own_hosts(
 async def test_tenants_that_share_a_commit_share_nothing_else(
     landing: Landing, database: Database, tenant: Tenant, other_tenant: Tenant
 ) -> None:
-    (mine,), (foreign,) = [await enrolled(database, each, 1) for each in (tenant, other_tenant)]
+    mine, foreign = [await enrolled_agent(database, each.id) for each in (tenant, other_tenant)]
     lost = plain(foreign)
     landed = await asyncio.gather(
         landing.report(tenant.id, plain(mine)),
@@ -90,7 +98,7 @@ async def test_tenants_that_share_a_commit_share_nothing_else(
         # A key of one tenant under the name of the other's is nobody's.
         landing.report(tenant.id, lost._replace(sequence=foreign.sequence + 9)),
     )
-    assert landed == [True, True, False]
+    assert list(landed) == [True, True, False]
     assert await stored_samples(database, tenant.id) == 1
     assert await stored_samples(database, other_tenant.id) == 1
 

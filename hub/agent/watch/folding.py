@@ -9,6 +9,7 @@ from hub.detections.events import EventKind
 # Short enough that counts still say how fast it went.
 BUCKET_SECONDS = 30
 MAX_USERS_AN_ADDRESS = 20
+MAX_FOLDS = 200
 
 type _Key = tuple[object, ...]
 
@@ -26,7 +27,8 @@ def fold(observed: Sequence[tuple[ObservedEvent, str]]) -> list[ObservedEvent]:
     """Return the events, oldest first: refusals that are alike and near in time as one of them.
 
     Alike is the same service, address and account. When one address tries very many accounts,
-    those beyond MAX_USERS_AN_ADDRESS are one event without an account.
+    those beyond MAX_USERS_AN_ADDRESS are one event without an account. When very many addresses try
+    a little each, those beyond the MAX_FOLDS busiest are one event without an address.
     """
     folds: dict[_Key, _Fold] = {}
     users_by_place: dict[_Key, set[str]] = {}
@@ -46,7 +48,32 @@ def fold(observed: Sequence[tuple[ObservedEvent, str]]) -> list[ObservedEvent]:
         found.last, found.last_position = event, position
         found.count += event.count
         found.users.add(name)
-    return _ordered([*others, *(_event(found) for found in folds.values())])
+    busiest = sorted(folds.values(), key=lambda found: found.count, reverse=True)
+    events = [_event(found) for found in busiest[:MAX_FOLDS]]
+    return _ordered([*others, *events, *_crowds(busiest[MAX_FOLDS:])])
+
+
+def _crowds(folds: Sequence[_Fold]) -> list[ObservedEvent]:
+    """Return one event for each service and stretch of time, for what is too many to be told."""
+    crowds: dict[_Key, list[_Fold]] = {}
+    for found in folds:
+        bucket = int(found.last.at.timestamp()) // BUCKET_SECONDS
+        crowds.setdefault((found.last.process, bucket), []).append(found)
+    return [_crowd(members) for members in crowds.values()]
+
+
+def _crowd(folds: Sequence[_Fold]) -> ObservedEvent:
+    last = max((found.last for found in folds), key=lambda event: event.at)
+    addresses = {found.last.source_address for found in folds}
+    return replace(
+        last,
+        user=None,
+        source_address=None,
+        count=sum(found.count for found in folds),
+        summary=f"{last.process} refused {len(addresses)} addresses a little each",
+        key=digest_of(*(found.first_position for found in folds)),
+        details={**last.details, "addresses": str(len(addresses))},
+    )
 
 
 def _event(found: _Fold) -> ObservedEvent:

@@ -27,7 +27,7 @@ POLL_SECONDS = 5.0  # how often to ask: a read of a honeypot must be known withi
 MAX_EVENTS_A_POLL = 500
 _MAX_WAITING = 5_000
 _MAX_SECONDS_A_POLL = 2.0
-_MAX_LOOKS_AT_ONCE = 8
+_MAX_LOOKS_AT_ONCE = 32
 _RETRY_SECONDS = 60.0
 _log = structlog.get_logger(__name__)
 
@@ -93,7 +93,8 @@ class Watchers:
                 before = self._remembered.memories.get(watcher.name)
                 look = watcher.look(before, now=self._now())
                 has_changed |= self._take_over(watcher, look)
-                if not look.has_more or self._monotonic() > until:
+                is_full = len(self._remembered.outbox) >= _MAX_WAITING
+                if not look.has_more or is_full or self._monotonic() > until:
                     break
         except Exception:  # noqa: BLE001 - an outermost edge
             # One broken watcher must not silence the others, whatever its fault is.

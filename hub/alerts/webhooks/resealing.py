@@ -35,7 +35,7 @@ async def sealed_of_webhooks(session: AsyncSession) -> list[SealedValue]:
         SealedValue(webhook.id, column, purpose, getattr(webhook, column))
         for webhook in webhooks
         for column, purpose in _PURPOSES.items()
-        if getattr(webhook, column) is not None
+        if getattr(webhook, column)
     ]
 
 

@@ -115,12 +115,13 @@ def _subject(metadata: Mapping[str, Any]) -> str:
 def _package(
     index: int, component: Mapping[str, Any], release: Release | None, outcome: Outcome
 ) -> InstalledPackage | None:
-    if component.get("type") in _NO_PACKAGES:
+    kind = str(component.get("type"))
+    if kind in _NO_PACKAGES:
         outcome.unchanged += 1
         return None
     purl = component.get("purl")
     if not isinstance(purl, str) or not purl:
-        if component.get("type") == "application" or not component:
+        if kind == "application" or not component:
             outcome.unchanged += 1 if component else 0
             if not component:
                 outcome.refuse(index, "components", "A component must be an object.")

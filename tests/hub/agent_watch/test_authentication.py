@@ -37,7 +37,11 @@ def looked(
     watcher: AuthenticationWatcher, memory: Memory | None
 ) -> tuple[list[ObservedEvent], Memory]:
     look = watcher.look(json.loads(json.dumps(memory)) if memory else None, now=NOW)
-    return list(look.events), look.memory
+    events = list(look.events)
+    while look.has_more:
+        look = watcher.look(json.loads(json.dumps(look.memory)), now=NOW)
+        events += look.events
+    return events, look.memory
 
 
 def test_five_thousand_guesses_are_a_handful_of_events(tmp_path: Path, log: Path) -> None:
@@ -53,7 +57,7 @@ def test_five_thousand_guesses_are_a_handful_of_events(tmp_path: Path, log: Path
     events, memory = looked(watcher, memory)
     assert sum(event.count for event in events) == 5_000
     assert {(event.user, event.source_address) for event in events} == {("root", "203.0.113.7")}
-    assert len(events) <= 5
+    assert len(events) <= 10
     assert looked(watcher, memory)[0] == []
 
 
@@ -194,3 +198,17 @@ def test_the_journal_is_followed_where_there_are_no_files(tmp_path: Path) -> Non
     assert memory["cursor"] == "c4"
     assert sum(event.count for event in events) == 2
     assert {event.source_address for event in events} == {"203.0.113.7"}
+
+
+def test_a_crowd_of_addresses_fills_no_report_either(tmp_path: Path, log: Path) -> None:
+    watcher = watcher_of(tmp_path)
+    _, memory = looked(watcher, None)
+    lines = [failed(f"203.0.{n // 250}.{n % 250}", pid=n) for n in range(1_000)]
+    busy = [failed("198.51.100.9", pid=2_000 + n) for n in range(9)]
+    log.write_text("\n".join([*lines, *busy]) + "\n")
+    events, _ = looked(watcher, memory)
+    assert len(events) == 201
+    assert sum(event.count for event in events) == 1_009
+    assert [event.count for event in events if event.source_address == "198.51.100.9"] == [9]
+    (crowd,) = [event for event in events if event.source_address is None]
+    assert (crowd.count, crowd.details["addresses"]) == (801, "801")

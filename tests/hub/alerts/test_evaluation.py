@@ -56,15 +56,15 @@ async def test_an_alert_opens_with_the_figures_and_ends_with_hysteresis(scene: S
     ],
 )
 async def test_each_metric_reads_its_own_figure(
-    scene: Scene, metric: RuleMetric, figures: dict[str, float]
+    scene: Scene, metric: RuleMetric, figures: dict[str, Any]
 ) -> None:
     host = await scene.host()
     await scene.rule(metric=metric)
-    others = dict.fromkeys(
+    others: dict[str, Any] = dict.fromkeys(
         ("cpu_percent", "memory_percent", "disk_percent", "load1", "rx_mbps", "tx_mbps"), 1.0
     )
     assert await scene.read(host, **others) == []
-    assert await scene.read(host, **(others | figures)) == [BUSY]
+    assert await scene.read(host, **{**others, **figures}) == [BUSY]
     assert await scene.read(host, **others) == []
 
 

@@ -226,3 +226,8 @@ async def test_a_bill_of_nobody_is_refused(send: Send, database: Database, tenan
     assert (response.status_code, response.json()["error"]["field"]) == (422, "host")
     async with database.transaction(tenant_id=tenant.id) as session:
         assert await session.scalar(select(func.count()).select_from(PackageVersion)) == 0
+
+
+def test_a_type_that_is_no_word_is_no_fault() -> None:
+    told = bill(library("pkg:npm/left-pad@1.3.0", type=["library"]))
+    assert [one.name for one in parse_bill(orjson.dumps(told)).packages] == ["left-pad"]
