@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Text, any_, func, literal, text, update
+from sqlalchemy import Text, any_, func, literal, select, text, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -117,6 +117,20 @@ async def resolve_alert(
     """Resolve the open alert of this cause; tell whether there was one."""
     count = await resolve_alerts(session, tenant_id=tenant_id, fingerprints=[fingerprint], at=at)
     return count == 1
+
+
+async def resolve_alerts_of_agent(
+    session: AsyncSession, *, tenant_id: UUID, agent_id: UUID, at: datetime
+) -> int:
+    """Resolve every open alert of one agent: it is out of service; return how many were open."""
+    fingerprints = await session.scalars(
+        select(col(Alert.fingerprint)).where(
+            col(Alert.agent_id) == agent_id, col(Alert.state) == AlertState.OPEN
+        )
+    )
+    return await resolve_alerts(
+        session, tenant_id=tenant_id, fingerprints=fingerprints.all(), at=at
+    )
 
 
 def _row(tenant_id: UUID, alert: NewAlert) -> dict[str, Any]:

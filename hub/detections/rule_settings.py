@@ -104,11 +104,9 @@ async def change_rule(
     if not differences:
         return before
     await _store(session, principal, after)
-    event = AuditEvent(
-        event_type=EventType.DETECTION_RULE_CHANGED,
-        actor=principal.label,
-        actor_kind=principal.kind.value,
-        user_id=principal.user_id,
+    event = AuditEvent.by(
+        principal,
+        EventType.DETECTION_RULE_CHANGED,
         details={"rule_kind": change.rule_kind.value, "changed": differences},
         request_id=request_id,
     )

@@ -15,7 +15,7 @@ from sqlmodel import col
 from hub.alerts.models import Alert, AlertState
 from hub.errors import InvalidInput, NotFound
 from hub.fleet.models import Agent, AgentLatest
-from hub.fleet.status import AgentStatusFilter, has_status
+from hub.fleet.status import AgentStatusFilter, has_status, is_in_service
 from hub.paging import Page, check_page_size, counted_page, decode_cursor, encode_cursor
 from hub.text import check_text, is_storable
 
@@ -115,7 +115,7 @@ async def agents_gone_silent(
     """Return the agents that were last heard of in this period, after `since` and up to `until`."""
     last_seen_at = col(Agent.last_seen_at)
     found = await session.scalars(
-        select(col(Agent.id)).where(last_seen_at > since, last_seen_at <= until)
+        select(col(Agent.id)).where(is_in_service(), last_seen_at > since, last_seen_at <= until)
     )
     return list(found)
 

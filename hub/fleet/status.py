@@ -38,11 +38,16 @@ def is_online(now: datetime) -> ColumnElement[bool]:
     return col(Agent.last_seen_at) > now - ONLINE_WITHIN
 
 
+def is_in_service() -> ColumnElement[bool]:
+    """Return the condition that a server was not retired: those that were count nowhere."""
+    return col(Agent.retired_at).is_(None)
+
+
 def has_status(status: AgentStatusFilter, now: datetime) -> list[ColumnElement[bool]]:
-    """Return the conditions of a list that shows this status."""
+    """Return the conditions of a list of servers in service that shows this status."""
     if status is AgentStatusFilter.ALL:
-        return []
+        return [is_in_service()]
     if status is AgentStatusFilter.ONLINE:
-        return [is_online(now)]
+        return [is_in_service(), is_online(now)]
     last_seen_at = col(Agent.last_seen_at)
-    return [or_(last_seen_at.is_(None), last_seen_at <= now - ONLINE_WITHIN)]
+    return [is_in_service(), or_(last_seen_at.is_(None), last_seen_at <= now - ONLINE_WITHIN)]

@@ -5,7 +5,6 @@ import re
 
 from alembic import context
 from sqlalchemy import Connection
-from sqlalchemy.schema import SchemaItem
 
 from hub.database import engine_of
 from hub.errors import InvalidInput
@@ -16,10 +15,11 @@ from hub.settings import Settings
 _PARTITION = re.compile(r"metric_samples_\d|pgqueuer")
 
 
-def _is_ours(
-    _item: SchemaItem, name: str | None, kind: str, _reflected: object, _other: object
-) -> bool:
-    """Leave out partitions, which jobs make, and the queue's tables, which pgqueuer makes."""
+def _is_ours(name: str | None, kind: str, _parents: object) -> bool:
+    """Leave out partitions, which jobs make, and the queue's tables, which pgqueuer makes.
+
+    By name, before they are looked at: reflection stumbles over a partition's NOT VALID check.
+    """
     return not (kind in {"table", "index"} and name and _PARTITION.match(name))
 
 
@@ -27,7 +27,7 @@ def _run(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=metadata,
-        include_object=_is_ours,
+        include_name=_is_ours,
         compare_type=True,
         transaction_per_migration=True,
     )

@@ -13,7 +13,7 @@ from sqlmodel import col
 from hub.alerts.models import Alert, AlertState
 from hub.detections.models import Detection, DetectionState
 from hub.fleet.models import Agent
-from hub.fleet.status import is_online
+from hub.fleet.status import is_in_service, is_online
 from hub.severity import Severity
 from hub.sla.budget import SlaState
 from hub.sla.queries import SlaStanding
@@ -51,10 +51,14 @@ async def overview(session: AsyncSession, *, now: datetime) -> Overview:
         ).label("detections"),
         select(func.count())
         .select_from(Agent)
-        .where(is_online(now))
+        .where(is_in_service(), is_online(now))
         .scalar_subquery()
         .label("online"),
-        select(func.count()).select_from(Agent).scalar_subquery().label("agents"),
+        select(func.count())
+        .select_from(Agent)
+        .where(is_in_service())
+        .scalar_subquery()
+        .label("agents"),
     )
     row = (await session.execute(statement)).one()
     return Overview(

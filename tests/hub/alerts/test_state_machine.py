@@ -218,10 +218,16 @@ class AlertLife(RuleBasedStateMachine):
     def pause(self, pause: int) -> None:
         self.now += timedelta(seconds=pause)
 
-    @rule(value=st.floats(70, 80, exclude_min=True))
-    def between(self, value: float) -> None:
-        """Within the hysteresis nothing ever opens or ends."""
-        assert self._read(value) is Action.NONE
+    @rule(values=st.lists(st.floats(70, 80, exclude_min=True), min_size=1, max_size=10))
+    def between(self, values: list[float]) -> None:
+        """Within the hysteresis nothing ever opens or ends, however long it lasts."""
+        assert {self._read(value) for value in values} == {Action.NONE}
+
+    @precondition(lambda self: not self.is_open)
+    @rule()
+    def it_heats_up(self) -> None:
+        """From everywhere it opens, once, when the trouble lasts."""
+        assert [self._read(99.0) for _ in range(8)].count(Action.OPEN) == 1
 
     @precondition(lambda self: self.is_open)
     @rule()
