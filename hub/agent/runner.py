@@ -16,6 +16,7 @@ from hub.agent.delivery import Delivery, Outcome
 from hub.agent.files import make_state_folder
 from hub.agent.identity import IDENTITY_FILE, Identity, read_identity
 from hub.agent.load import Event, encoded
+from hub.agent.memory import give_back
 from hub.agent.report import Reporter
 from hub.agent.sequence import Sequence
 from hub.agent.spool import Kind, Spool
@@ -109,6 +110,7 @@ class Agent:
         if is_due or (is_urgent and not self._delivery.is_resting):
             self._report(unbuffered)
             self._due_at = self._monotonic() + self._interval
+            give_back()
         if not self._delivery.is_resting:
             self._delivery.catch_up()
         self._save_status()

@@ -61,7 +61,7 @@ class Condition:
     def is_cleared(self, value: float) -> bool:
         """Tell whether the value has come back far enough."""
         limit = self.threshold - self.operator.direction * self.hysteresis
-        return not self.is_breached(value) or not self.operator.holds(value, limit)
+        return not self.is_breached(value) and not self.operator.holds(value, limit)
 
 
 @dataclass(frozen=True, slots=True)

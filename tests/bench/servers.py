@@ -1,5 +1,6 @@
 """Starts the three servers, each on its port, all on one core; stops them again."""
 
+import contextlib
 import http.client
 import os
 import socket
@@ -44,7 +45,8 @@ def pin_postgres(folder: Path, *, core: int) -> None:
     pid = (folder / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0]
     postmaster = psutil.Process(int(pid))
     for process in (postmaster, *postmaster.children()):
-        process.cpu_affinity([core])
+        with contextlib.suppress(psutil.NoSuchProcess):  # autovacuum's come and go
+            process.cpu_affinity([core])
 
 
 def free_ports() -> dict[str, int]:
