@@ -35,7 +35,7 @@ def in_database[Result](
     urls = database_urls(settings)
 
     async def run() -> Result:
-        await check_database(urls.hub)
+        await check_database(urls.hub, is_embedded=urls.is_embedded)
         database = Database(urls.hub, pool_size=_POOL_SIZE)
         try:
             return await work(database)

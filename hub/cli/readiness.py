@@ -9,17 +9,27 @@ from hub.database import engine_of
 from hub.migrations.runner import head_revision
 
 _MIGRATE = "Run `monsys migrate` first."
+_NO_SUCH_ROLE = "28000"
+_NO_HUB_HERE = (
+    "This data folder holds no hub yet. Set one up with `monsys migrate`, or name your folder"
+    " with --data-dir; the demo's is the folder `demo` inside its data folder."
+)
 _ROLE = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
 _REVISION = text("SELECT monsys_schema_revision()")
 
 
-async def check_database(hub_url: str) -> None:
+async def check_database(hub_url: str, *, is_embedded: bool = False) -> None:
     """Raise CommandError when the hub must not run on this database, or not as this role."""
     engine = engine_of(hub_url, pool_size=1)
     try:
         async with engine.connect() as connection:
             await _check_role(connection)
             await _check_revision(connection)
+    except DBAPIError as error:
+        # The embedded server asks nobody for a password: the role itself is missing.
+        if is_embedded and getattr(error.orig, "sqlstate", "") == _NO_SUCH_ROLE:
+            raise CommandError(_NO_HUB_HERE) from error
+        raise
     finally:
         await engine.dispose()
 

@@ -58,7 +58,7 @@ def serve(
     if settings.database_url is None:
         check_data_dir(settings)
     urls = database_urls(settings)
-    asyncio.run(check_database(urls.hub))
+    asyncio.run(check_database(urls.hub, is_embedded=urls.is_embedded))
     database = Database(urls.hub, pool_size=settings.database_pool_size)
     server = uvicorn.Server(hub_config(settings, database))
     with listener:
