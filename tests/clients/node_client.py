@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from tests.acceptance.person import Account, Person
 from tests.clients.real_client import Surroundings
 from tests.node_packages import NODE, node_environment
 
@@ -23,6 +24,14 @@ class NodeRun:
     status: int
     stdout: str
     stderr: str
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """Return the object on the program's RESULT line."""
+        assert self.status == 0, self.stderr[-2000:] or self.stdout[-2000:]
+        line = next(line for line in self.stdout.splitlines() if line.startswith("RESULT "))
+        result: dict[str, Any] = orjson.loads(line.removeprefix("RESULT "))
+        return result
 
 
 def client_environment(node_modules: Path, **variables: str) -> dict[str, str]:
@@ -69,6 +78,22 @@ async def run_node(script: Path, *arguments: str, node_modules: Path) -> NodeRun
     """Run a program that asks nobody anything."""
     async with node_process(script, *arguments, node_modules=node_modules) as process:
         stdout, stderr = await process.communicate()
+    return NodeRun(process.returncode or 0, stdout.decode(), stderr.decode())
+
+
+async def run_with_person(
+    script: Path, *arguments: str, node_modules: Path, account: Account
+) -> NodeRun:
+    """Run a program; a person opens the link it prints, and hands it the address they end at."""
+    async with node_process(script, *arguments, node_modules=node_modules) as process:
+        assert process.stdout is not None
+        line = (await process.stdout.readline()).decode()
+        if not line.startswith("AUTHORIZE "):
+            stdout, stderr = await process.communicate()
+            raise AssertionError(line + stdout.decode()[-2000:] + stderr.decode()[-2000:])
+        async with Person(account) as person:
+            back = await person.allow(line.removeprefix("AUTHORIZE ").strip())
+        stdout, stderr = await process.communicate(f"{back}\n".encode())
     return NodeRun(process.returncode or 0, stdout.decode(), stderr.decode())
 
 

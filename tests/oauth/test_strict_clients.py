@@ -54,7 +54,7 @@ async def test_oauth4webapi_goes_from_discovery_to_revocation(
 ) -> None:
     """RFC 9728, 8414, 7591, 6749, 7636, 9207, 8707 and 7009, as that library reads them."""
     run = await run_with_person(
-        str(SCRIPTS / "strict_client.mjs"),
+        SCRIPTS / "strict_client.mjs",
         *(lasting_hub.origin, lasting_hub.mcp_url, algorithm, method),
         node_modules=node_modules,
         account=operator,

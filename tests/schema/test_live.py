@@ -419,8 +419,10 @@ async def test_the_feed_ends_its_watches_when_the_database_drops_it(database: Da
             async with database.transaction() as session:
                 await session.execute(
                     text(
+                        # The newest one: other hubs of this database listen as well.
                         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                         " WHERE application_name = 'monsys-live' AND datname = current_database()"
+                        " ORDER BY backend_start DESC LIMIT 1"
                     )
                 )
             with pytest.raises(LiveEnded, match="interrupted"):
