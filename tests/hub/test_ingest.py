@@ -473,6 +473,7 @@ WHOLE = gzip.compress(b'{"at": "2026-11-03T08:00:00Z"}')
         ("br", b"{}"),
         ("gzip, gzip", gzip.compress(WHOLE)),
     ],
+    ids=["plain", "cut", "more behind", "flipped", "empty", "another encoding", "twice"],
 )
 async def test_what_cannot_be_unpacked_is_refused(
     http: httpx2.AsyncClient, agent: SignedAgent, encoding: str, body: bytes
