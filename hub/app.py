@@ -1,7 +1,7 @@
 """The composition root: settings in, one ASGI application out."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.errors import ServerErrorMiddleware
 
 from hub.audit.writer import AuditWriter
+from hub.background import Background
 from hub.database import Database
 from hub.faults import broken, install_error_handlers
 from hub.health import router as health_router
@@ -73,25 +74,9 @@ def create_app(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(database.close)
-            await stack.enter_async_context(audit_writer)
-            await stack.enter_async_context(intake)
-            await stack.enter_async_context(
-                Maintenance(
-                    database,
-                    chores=(
-                        prune_oauth,
-                        prune_accounts,
-                        carry_over_left,
-                        keep_foreign_alerts,
-                        drop_old_samples(settings.metric_retention_days),
-                        refresh_advisories(settings),
-                    ),
-                )
-            )
-            await stack.enter_async_context(
-                Jobs(database, further={WEBHOOKS_JOB: deliver_webhooks(settings)})
-            )
-            await stack.enter_async_context(live)
+            beside: list[AbstractAsyncContextManager[object]] = [audit_writer, intake, live]
+            for task in (*beside, *_background(database, settings)):
+                await stack.enter_async_context(task)
             await stack.enter_async_context(mcp.run())
             freeze_what_stays()
             yield
@@ -117,11 +102,33 @@ def create_app(
     app.state.live = live
     app.state.oauth = build_oauth(settings, database, fetcher=document_fetcher)
     install_error_handlers(app)
+    _add_routes(app, settings)
+    app.router.routes.extend(mcp.routes)
+    return app
+
+
+def _background(database: Database, settings: Settings) -> Iterator[Background]:
+    """Yield what goes on beside the requests."""
+    yield Maintenance(
+        database,
+        chores=(
+            prune_oauth,
+            prune_accounts,
+            carry_over_left,
+            keep_foreign_alerts,
+            drop_old_samples(settings.metric_retention_days),
+            refresh_advisories(settings),
+        ),
+    )
+    if settings.run_jobs:
+        yield Jobs(database, further={WEBHOOKS_JOB: deliver_webhooks(settings)})
+
+
+def _add_routes(app: FastAPI, settings: Settings) -> None:
     app.include_router(health_router)
     app.include_router(foreign_routes())  # before the agents': one path is shared by both
     app.include_router(ingest_routes())
     app.include_router(oauth_routes())
-    app.router.routes.extend(mcp.routes)
     app.router.routes.extend(graphql_routes(settings))
     app.router.routes.extend(live_routes())
     app.router.routes.extend(
@@ -132,7 +139,6 @@ def create_app(
             egress=_egress(),
         )
     )
-    return app
 
 
 def _egress() -> Egress:

@@ -121,6 +121,10 @@ class Settings(BaseSettings):
     agent_requests_per_minute: int = Field(
         240, ge=10, description="Requests of one host; an agent sends four, or catches up."
     )
+    run_jobs: bool = Field(
+        default=True,
+        description="Whether this process takes part in the jobs; one of the replicas has to.",
+    )
     metric_retention_days: int = Field(
         90, ge=8, le=800, description="How long every sample is kept; hours are kept for 400 days."
     )

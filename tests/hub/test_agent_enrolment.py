@@ -45,7 +45,7 @@ async def hub(
     assert database
     folder = tmp_path_factory.mktemp("hub")
     async with serving(
-        postgres.hub_url(database_name), folder, agent_requests_per_minute=10_000
+        postgres.hub_url(database_name), folder, agent_requests_per_minute=10_000, run_jobs=False
     ) as running:
         yield running
 

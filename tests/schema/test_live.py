@@ -43,7 +43,7 @@ async def hub(
     database: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[RunningHub]:
     """Serve the hub on this worker's database, listening for changes."""
-    async with serving(database.url, tmp_path_factory.mktemp("live")) as running:
+    async with serving(database.url, tmp_path_factory.mktemp("live"), run_jobs=False) as running:
         yield running
 
 

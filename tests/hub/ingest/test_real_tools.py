@@ -44,7 +44,7 @@ async def test_the_opentelemetry_sdk_delivers_this_machines_figures(
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
 
     key = await make_key(database, tenant, IngestSource.OTLP)
-    async with serving(postgres.hub_url(database_name), tmp_path) as hub:
+    async with serving(postgres.hub_url(database_name), tmp_path, run_jobs=False) as hub:
         exporter = OTLPMetricExporter(
             endpoint=f"{hub.origin}/v1/metrics",
             headers={"Authorization": f"Bearer {key}"},
@@ -149,7 +149,7 @@ async def test_alertmanager_delivers_what_begins_and_what_ends(
                 await asyncio.sleep(0.2)
 
     async with (
-        serving(postgres.hub_url(database_name), tmp_path) as hub,
+        serving(postgres.hub_url(database_name), tmp_path, run_jobs=False) as hub,
         alertmanager(tmp_path, hub.origin, key) as origin,
     ):
         await hub.http.post(f"{origin}/api/v2/alerts", json=[firing])
