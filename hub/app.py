@@ -9,7 +9,6 @@ from starlette.middleware import Middleware
 from starlette.middleware.errors import ServerErrorMiddleware
 
 from hub.audit.writer import AuditWriter
-from hub.background import Background
 from hub.database import Database
 from hub.faults import broken, install_error_handlers
 from hub.health import router as health_router
@@ -107,7 +106,9 @@ def create_app(
     return app
 
 
-def _background(database: Database, settings: Settings) -> Iterator[Background]:
+def _background(
+    database: Database, settings: Settings
+) -> Iterator[AbstractAsyncContextManager[object]]:
     """Yield what goes on beside the requests."""
     yield Maintenance(
         database,

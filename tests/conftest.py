@@ -11,17 +11,35 @@ from pathlib import Path
 import fasteners
 import pytest
 import pytest_asyncio
+from argon2 import PasswordHasher
 from sqlalchemy import event, text
 
 from hub import prepared
 from hub.database import Database, engine_of
 from hub.embedded import EmbeddedPostgres
 from hub.migrations.runner import migrate
+from hub.tenancy import passwords
 from hub.tenancy.models import Tenant
 from tests.factories import make_tenant
 
 # The running hub with the demo in it, and the npm packages: one for the run, whoever asks.
 pytest_plugins = ["tests.acceptance.fixtures", "tests.node_packages"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one worker do what needs the demo's story: telling it takes seconds in each."""
+    for item in items:
+        if {"demo_url", "story"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("demo"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_passwords() -> Iterator[PasswordHasher]:
+    """Hash passwords at the least cost there is; yield the real hasher, which has its own test."""
+    real, passwords._HASHER = passwords._HASHER, PasswordHasher(1, 8, 1)
+    passwords._hash_of_nobody.cache_clear()
+    yield real
+    passwords._HASHER = real
 
 
 @pytest.fixture(scope="session")

@@ -82,15 +82,16 @@ class Spool:
         everything = list(chain.from_iterable(self._entries.values()))
         self._bytes = sum(entry.size for entry in everything)
         self._last_number = max((entry.number for entry in everything), default=0)
-        self._make_room(0, for_kind=Kind.EVENTS)  # the bound may be smaller than it was
+        self._keep_the_bound()  # it may be smaller than it was
 
     def add(self, kind: Kind, content: bytes) -> bool:
         """Keep the content; False when it cannot be kept: too large, or no room on the disk.
 
-        Room is made of the oldest metrics first. Metrics never push out events.
+        Room is made of the oldest metrics first. Metrics never push out events; older events give
+        way to a new one only once that is written, so that a full disk costs none of them.
         """
         size = _size_on_disk(content)
-        if not self._make_room(size, for_kind=kind):
+        if size > self._max_bytes or not self._make_room_of_metrics(size, for_kind=kind):
             return False
         entry = Entry(kind, max(self._last_number + 1, int(self._now() * 1000)), size)
         if not self._store(entry, content):
@@ -98,6 +99,7 @@ class Spool:
         self._last_number = entry.number
         self._entries[kind].append(entry)
         self._bytes += size
+        self._keep_the_bound()
         return True
 
     def oldest(self, kind: Kind) -> Entry | None:
@@ -151,20 +153,21 @@ class Spool:
             damaged=self._damaged,
         )
 
-    def _make_room(self, size: int, *, for_kind: Kind) -> bool:
-        while self._bytes + size > self._max_bytes:
-            if size > self._max_bytes or not self._drop_oldest(for_kind):
-                return False
-        return True
+    def _make_room_of_metrics(self, size: int, *, for_kind: Kind) -> bool:
+        """Give up old metrics until this much fits; False when metrics alone cannot make room."""
+        while self._bytes + size > self._max_bytes and self._entries[Kind.METRICS]:
+            self._drop_oldest()
+        return for_kind is Kind.EVENTS or self._bytes + size <= self._max_bytes
 
-    def _drop_oldest(self, for_kind: Kind) -> bool:
-        """Give up the entry that is worth least; False when there is none that may go."""
-        for kind in (Kind.METRICS, Kind.EVENTS):
-            if self._entries[kind] and (kind is Kind.METRICS or for_kind is Kind.EVENTS):
-                self._dropped[kind] += 1
-                self.remove(self._entries[kind][0])
-                return True
-        return False
+    def _keep_the_bound(self) -> None:
+        while self._bytes > self._max_bytes:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        """Give up the entry that is worth least: the oldest metrics, else the oldest events."""
+        kind = Kind.METRICS if self._entries[Kind.METRICS] else Kind.EVENTS
+        self._dropped[kind] += 1
+        self.remove(self._entries[kind][0])
 
     def _store(self, entry: Entry, content: bytes) -> bool:
         """Write the file; on a full disk, again after old metrics have made room."""
@@ -177,7 +180,7 @@ class Spool:
                 if not metrics:
                     return False
                 for _ in range(min(_MADE_ROOM, len(metrics))):
-                    self._drop_oldest(entry.kind)
+                    self._drop_oldest()
             else:
                 return True
 

@@ -65,6 +65,7 @@ def check_person(person: BrowserPerson, hub: RunningHub, operator: Account) -> d
     return asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("connect", CLIENTS)
 async def test_a_client_that_registers(
     connect: Connect,

@@ -36,6 +36,7 @@ def test_an_event_does_not_wait_for_the_interval(scene: Scene) -> None:
     assert scene.host.pending == []
 
 
+@pytest.mark.slow
 def test_an_hour_without_a_hub_loses_nothing_and_doubles_nothing(scene: Scene) -> None:
     scene.hub.answer = lambda _: AWAY
     for minute in range(60):

@@ -182,6 +182,7 @@ async def test_another_key_is_refused(hub: RunningHub, tenant: Tenant, folder: P
     assert (await asyncio.to_thread(forged.post, INGEST_PATH, b"{}")).status == 401
 
 
+@pytest.mark.slow
 async def test_a_retired_agent_frees_its_place_and_comes_back_as_the_same_server(
     hub: RunningHub, tenant: Tenant, folder: Path
 ) -> None:
@@ -215,6 +216,7 @@ async def test_uninstalling_retires_the_key_and_deletes_only_what_the_agent_made
     assert os.listdir(folder) == ["somebody-elses"]  # noqa: PTH208 - pathlib's is frowned upon here
 
 
+@pytest.mark.slow
 async def test_an_hour_without_the_hub_is_made_up_for(
     hub: RunningHub, tenant: Tenant, folder: Path
 ) -> None:

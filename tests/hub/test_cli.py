@@ -95,6 +95,7 @@ def test_egress_lists_every_field_of_every_tool(tmp_path: Path) -> None:
     assert passing.isdisjoint(listed["classes_that_never_pass"])
 
 
+@pytest.mark.slow
 def test_egress_refuses_a_tool_that_does_not_exist(tmp_path: Path) -> None:
     result = monsys("egress", "--tool", "monsys_reboot", data_dir=tmp_path)
     assert result.returncode == 2
@@ -119,6 +120,7 @@ def test_a_data_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     assert line == f"monsys: {file} is not a folder. Choose another with --data-dir."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["serve --port 0", "audit verify", "migrate"])
 def test_a_database_that_is_away_is_said_to_be(tmp_path: Path, command: str) -> None:
     url = "postgresql://nobody@127.0.0.1:1/monsys"
@@ -151,6 +153,7 @@ def test_a_role_that_could_read_across_tenants_is_refused(
     assert line.startswith("monsys: The role of MONSYS_DATABASE_URL can bypass row-level security")
 
 
+@pytest.mark.slow
 def test_a_setting_that_is_wrong_is_named(tmp_path: Path) -> None:
     line = refusal(monsys("serve", data_dir=tmp_path, MONSYS_API_ORIGIN="api.example.com"))
     assert line == "monsys: MONSYS_API_ORIGIN: must be an origin such as https://api.example.com."
@@ -196,6 +199,7 @@ def test_a_tenant_is_made_with_its_first_user_and_its_trail_verifies(
     assert (verified.returncode, verified.stdout) == (0, "cli-test: 3 rows, intact\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("password", "weakness"),
     [
@@ -218,6 +222,7 @@ def test_a_password_must_be_as_good_as_at_sign_up(
     assert list(tmp_path.iterdir()) == []  # refused before anything was started
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["run", "status"])
 def test_a_machine_that_is_not_enrolled_is_told_how(tmp_path: Path, command: str) -> None:
     line = refusal(
@@ -229,6 +234,7 @@ def test_a_machine_that_is_not_enrolled_is_told_how(tmp_path: Path, command: str
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--token", "met_x", "--token-file", "x"]])
 def test_enrolling_takes_one_token(tmp_path: Path, options: list[str]) -> None:
     command = ["agent", "enroll", "--url", "https://hub.example.com", *options]

@@ -219,6 +219,7 @@ async def test_what_is_made_ahead_covers_late_reports_and_a_month(database: Data
 # --- a copy of the database -------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_was_dumped_can_be_restored_and_is_kept_alike(
     postgres: EmbeddedPostgres, database_name: str, tmp_path: Path
 ) -> None:

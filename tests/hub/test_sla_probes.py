@@ -68,6 +68,7 @@ async def test_an_answer_is_good_when_its_status_is_the_expected_one(
     assert requests[0].startswith(b"GET /health?deep=1 HTTP/1.1\r\nHost: 127.0.0.1:")
 
 
+@pytest.mark.slow
 async def test_no_answer_in_time_no_listener_and_no_tls_are_bad_answers() -> None:
     async with answering(b"HTTP/1.1 200 OK\r\n\r\n", delay=5) as (address, _):
         slow = await probe(Request(address, timeout_seconds=0.2, allow_private=True))

@@ -3,10 +3,12 @@
 from uuid import uuid4
 
 import pytest
+from argon2 import PasswordHasher
 
 from hub.database import Database
 from hub.errors import Conflict, InvalidInput
 from hub.principal import Role
+from hub.tenancy import passwords
 from hub.tenancy.commands import add_member, create_tenant, create_user
 from hub.tenancy.models import Tenant
 from hub.tenancy.passwords import hash_password_in_thread, password_matches
@@ -104,7 +106,10 @@ async def test_only_owners_and_admins_are_named_as_managers(
         assert await manager_emails(session, tenant_id=tenant.id) == [owner.email]
 
 
-async def test_passwords_are_argon2id_and_nobody_has_none() -> None:
+async def test_passwords_are_argon2id_and_nobody_has_none(
+    quick_passwords: PasswordHasher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "_HASHER", quick_passwords)  # the hub's own
     stored = await hash_password_in_thread("correct horse")
     assert stored.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
     assert await password_matches("correct horse", stored)

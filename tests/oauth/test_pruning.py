@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 import httpx2
+import pytest
 from sqlalchemy import text, update
 
 from hub.clock import utc_now
@@ -76,6 +77,7 @@ async def test_a_token_keeps_its_client_in_use(
     assert utc_now() - stored.last_used_at < timedelta(minutes=1)
 
 
+@pytest.mark.slow
 async def test_steps_codes_and_tokens_go_when_nobody_can_use_them(
     browser: Browser,
     api: httpx2.AsyncClient,

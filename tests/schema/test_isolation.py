@@ -165,6 +165,7 @@ async def test_a_query_shows_nothing_of_another_tenant(
     assert set(theirs) - set(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MUTATIONS)
 async def test_a_mutation_changes_nothing_of_another_tenant(
     database: Database, tenant: Tenant, name: str

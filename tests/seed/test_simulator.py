@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import text
 
 from hub.database import Database
@@ -12,6 +13,7 @@ from seed.simulator import LivingFleet
 from tests.seed.conftest import NOW
 
 
+@pytest.mark.slow
 async def test_a_tick_reports_for_the_hosts_that_are_online(living: Database) -> None:
     fleet = LivingFleet(living)
     northwind, _ = await fleet._places()

@@ -67,6 +67,7 @@ async def crowd(
     return tenant, chosen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", [related_detections, similar_detections, related_events])
 async def test_is_found_along_indexes_among_fifty_thousand(
     query: Callable[..., Awaitable[dict[UUID, list[Any]]]],

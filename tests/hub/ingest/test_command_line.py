@@ -3,6 +3,8 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from hub.database import Database
 from hub.embedded import EmbeddedPostgres
 from hub.ingest.keys.queries import unknown_hosts_accepted
@@ -11,6 +13,7 @@ from tests.factories import make_tenant
 from tests.hub.test_cli import monsys, refusal
 
 
+@pytest.mark.slow
 async def test_a_key_is_made_listed_and_revoked(
     tmp_path: Path, postgres: EmbeddedPostgres, database_name: str, database: Database
 ) -> None:

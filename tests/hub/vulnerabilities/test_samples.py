@@ -104,6 +104,7 @@ def recorded() -> Iterator[tuple[dict[str, Any], set[str]]]:
                 yield query, {each["id"] for each in answer.get("vulns", ())}
 
 
+@pytest.mark.slow
 def test_answers_of_osvs_api_are_ours_for_the_records_at_hand() -> None:
     by_id = {document.id: document for document in documents()}
     disagreements, agreed, asked_for = [], 0, 0

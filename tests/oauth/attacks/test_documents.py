@@ -185,6 +185,7 @@ async def test_a_compressed_bomb_is_not_unpacked(
     await scene.refused(response, status=400, reason="not JSON")
 
 
+@pytest.mark.slow
 async def test_a_slow_document_is_given_up(
     browser: Browser, scene: Scene, host: DocumentHost
 ) -> None:
