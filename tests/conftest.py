@@ -23,9 +23,13 @@ from hub.tenancy.models import Tenant
 from tests.factories import make_tenant
 
 # The running hub with the demo in it, and the npm packages: one for the run, whoever asks.
+# Hundreds of tests sign in: passwords are hashed at the least cost there is, from the start.
+_REAL_HASHER, passwords._HASHER = passwords._HASHER, PasswordHasher(1, 8, 1)
+
 pytest_plugins = ["tests.acceptance.fixtures", "tests.node_packages"]
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let one worker do what needs the demo's story: telling it takes seconds in each."""
     for item in items:
@@ -33,13 +37,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("demo"))
 
 
-@pytest.fixture(autouse=True, scope="session")
-def quick_passwords() -> Iterator[PasswordHasher]:
-    """Hash passwords at the least cost there is; yield the real hasher, which has its own test."""
-    real, passwords._HASHER = passwords._HASHER, PasswordHasher(1, 8, 1)
-    passwords._hash_of_nobody.cache_clear()
-    yield real
-    passwords._HASHER = real
+@pytest.fixture(scope="session")
+def real_hasher() -> PasswordHasher:
+    """Return the hub's own hasher of passwords, for the test of what a hash really costs."""
+    return _REAL_HASHER
 
 
 @pytest.fixture(scope="session")

@@ -83,6 +83,7 @@ async def test_a_client_that_registers(
     assert asked["client_id"].startswith("mcp_")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("connect", CLIENTS)
 async def test_a_client_that_is_its_metadata_document(
     connect: Connect,

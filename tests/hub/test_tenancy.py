@@ -107,9 +107,9 @@ async def test_only_owners_and_admins_are_named_as_managers(
 
 
 async def test_passwords_are_argon2id_and_nobody_has_none(
-    quick_passwords: PasswordHasher, monkeypatch: pytest.MonkeyPatch
+    real_hasher: PasswordHasher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passwords, "_HASHER", quick_passwords)  # the hub's own
+    monkeypatch.setattr(passwords, "_HASHER", real_hasher)  # the hub's own
     stored = await hash_password_in_thread("correct horse")
     assert stored.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
     assert await password_matches("correct horse", stored)

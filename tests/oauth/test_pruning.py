@@ -42,6 +42,7 @@ async def exists(database: Database, client_id: str) -> bool:
         return await client_by_id(session, client_id=client_id) is not None
 
 
+@pytest.mark.slow
 async def test_clients_go_after_90_days_unused_or_a_year_after_their_last_use(
     database: Database,
 ) -> None:

@@ -144,6 +144,7 @@ async def test_the_neighbour_has_hosts_of_its_own(story: Database) -> None:
     assert names.all() == sorted(host.name for host in CONTOSO_HOSTS)
 
 
+@pytest.mark.slow
 async def test_the_same_seed_and_now_give_the_same_rows(
     story: Database, second_telling: Database
 ) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -84,6 +85,7 @@ async def outcome(host: Host) -> list[Any]:
 
 
 # Without shrinking: each example costs a dozen transactions.
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, phases=[Phase.reuse, Phase.generate])
 @given(deliveries())
 async def test_the_order_of_events_does_not_matter(
