@@ -55,6 +55,7 @@ class EventType(StrEnum):
     OAUTH_TOKEN_REFRESHED = "oauth_token_refreshed"  # noqa: S105
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
     PASSWORD_RESET_REQUESTED = "password_reset_requested"  # noqa: S105
+    PLAN_CHANGED = "plan_changed"
     RECOVERY_CODES_MADE = "recovery_codes_made"
     RECOVERY_CODE_USED = "recovery_code_used"
     SECOND_FACTOR_CONFIRMED = "second_factor_confirmed"

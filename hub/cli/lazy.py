@@ -12,6 +12,7 @@ _MODULES = {
     "serve": "hub.cli.serve",
     "migrate": "hub.cli.migrate",
     "user": "hub.cli.user",
+    "tenant": "hub.cli.tenant",
     "agent": "hub.cli.agent",
     "ingest": "hub.cli.ingest_keys",
     "audit": "hub.cli.audit",

@@ -90,8 +90,9 @@ async def check_places(session: AsyncSession, plan: Plan, *, names: Sequence[str
     if len(names) > count[1] and count[0] + len(names) - count[1] > plan.server_limit:
         raise Conflict(
             f"The {plan.name} plan covers {plan.server_limit} servers, and {count[0]} are"
-            " enrolled. An owner of the tenant can raise the limit by changing the plan, or retire"
-            " a server that is gone; hosts that are enrolled already keep reporting.",
+            " enrolled. Whoever runs this hub can raise the limit by changing the plan (`monsys"
+            " tenant plan`), or retire a server that is gone; hosts that are enrolled already keep"
+            " reporting.",
             field="name",
         )
 

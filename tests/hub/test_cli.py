@@ -61,6 +61,9 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         "serve",
         "migrate",
         "user add",
+        "tenant list",
+        "tenant plan",
+        "ingest key create",
         "agent token",
         "agent enroll",
         "agent run",
@@ -193,10 +196,17 @@ def test_a_tenant_is_made_with_its_first_user_and_its_trail_verifies(
     assert is_well_formed(key.read_text().strip(), "met_")
     assert key.stat().st_mode & 0o777 == 0o600
 
+    raised = monsys(
+        *("tenant", "plan", "cli-test", "--servers", "50", "--name", "team"),
+        data_dir=tmp_path,
+        MONSYS_DATABASE_URL=url,
+    )
+    assert raised.stdout == "The plan team of cli-test covers 50 servers.\n", raised.stderr
+
     verified = monsys(
         "audit", "verify", "--tenant", "cli-test", data_dir=tmp_path, MONSYS_DATABASE_URL=url
     )
-    assert (verified.returncode, verified.stdout) == (0, "cli-test: 3 rows, intact\n")
+    assert (verified.returncode, verified.stdout) == (0, "cli-test: 4 rows, intact\n")
 
 
 @pytest.mark.slow

@@ -81,9 +81,9 @@ async def test_the_free_plan_covers_five_servers_and_says_how_to_get_more(
         async with database.transaction(tenant_id=tenant.id) as session:
             await enroll_agent(session, tenant_id=tenant.id, name="web-6")
     assert refusal.value.message == (
-        "The free plan covers 5 servers, and 5 are enrolled. An owner of the tenant can raise the"
-        " limit by changing the plan, or retire a server that is gone; hosts that are enrolled"
-        " already keep reporting."
+        "The free plan covers 5 servers, and 5 are enrolled. Whoever runs this hub can raise the"
+        " limit by changing the plan (`monsys tenant plan`), or retire a server that is gone; hosts"
+        " that are enrolled already keep reporting."
     )
     async with database.transaction(tenant_id=tenant.id) as session:
         again = await enroll_agent(session, tenant_id=tenant.id, name="web-4")

@@ -161,7 +161,8 @@ async def _made_known(
     await _insert(delivery, {name: new[name][0] for name in added}, added)
     full = UnknownHost(
         f"The {plan.name} plan covers {plan.server_limit} servers and has no place left for a new"
-        " host. An owner of the tenant can raise the limit by changing the plan."
+        " host. Whoever runs this hub can raise the limit by changing the plan (`monsys tenant"
+        " plan`)."
     )
     for name in names:
         for hint in new[name]:

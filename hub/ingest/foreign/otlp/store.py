@@ -14,7 +14,13 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from hub.fleet.commands import insert_metric_samples, touch_agents, upsert_latest
+from hub.clock import hour_of
+from hub.fleet.commands import (
+    insert_metric_samples,
+    mark_late_hour,
+    touch_agents,
+    upsert_latest,
+)
 from hub.fleet.models import AgentLatest
 from hub.fleet.reports import Figures, FileSystem, Sample
 from hub.ingest.foreign.door import Delivery
@@ -113,6 +119,10 @@ async def _store(delivery: Delivery, figures: Mapping[UUID, Sequence[Figures]]) 
     session, tenant_id = delivery.session, delivery.tenant_id
     samples = [_sample(agent_id, one) for agent_id in figures for one in figures[agent_id]]
     await insert_metric_samples(session, tenant_id=tenant_id, samples=samples)
+    this_hour = hour_of(delivery.now)
+    late = {(one.agent_id, hour_of(one.at)) for one in samples if one.at < this_hour}
+    for agent_id, hour in sorted(late):
+        await mark_late_hour(session, tenant_id=tenant_id, agent_id=agent_id, at=hour)
     newest = await _newest(session, figures)
     await upsert_latest(session, tenant_id=tenant_id, figures=newest, not_after=delivery.now)
     for agent_id in sorted(newest):
