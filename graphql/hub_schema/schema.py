@@ -16,6 +16,7 @@ from hub_schema.enums import HouseNames
 from hub_schema.fleet import FleetQuery
 from hub_schema.ingest_keys import IngestKeyMutation, IngestKeyQuery
 from hub_schema.live import Subscription
+from hub_schema.metric_history import MetricHistoryQuery
 from hub_schema.overview import OverviewQuery
 from hub_schema.sla import SlaQuery
 from hub_schema.sla_management import SlaMutation
@@ -39,6 +40,7 @@ Query = merge_types(
         EnrolmentQuery,
         FleetQuery,
         IngestKeyQuery,
+        MetricHistoryQuery,
         OverviewQuery,
         SlaQuery,
         TrustQuery,
