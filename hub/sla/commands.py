@@ -24,6 +24,7 @@ from hub.sla.rollups import roll_up
 BUCKET_SECONDS = 300
 WINDOWS_DAYS = (1, 7, 28, 30, 90)
 _OBSERVATIONS_A_STATEMENT = 20_000
+_SHORTEST_SECONDS = 1e-12
 _OBSERVATION_TYPES: dict[str, TypeEngine[Any]] = {
     "target_id": Uuid(),
     "at": DateTime(timezone=True),
@@ -140,7 +141,7 @@ async def _store(
     for batch in batched(observations, _OBSERVATIONS_A_STATEMENT):
         rows = [
             (
-                *(one.target_id, one.at, one.good_seconds, one.bad_seconds),
+                *(one.target_id, one.at, _felt(one.good_seconds), _felt(one.bad_seconds)),
                 excluded_share(one.at, maintenance.get(one.target_id, ())),
             )
             for one in batch
@@ -172,6 +173,11 @@ async def _upsert(
             set_={**seconds, "excluded_share": new.excluded_share},
         )
     )
+
+
+def _felt(seconds: float) -> float:
+    """Return the seconds, and 0 for less than a picosecond: PostgreSQL refuses its products."""
+    return seconds if abs(seconds) >= _SHORTEST_SECONDS else 0.0
 
 
 def _time_zone(name: str) -> str:

@@ -8,7 +8,7 @@ from playwright.async_api import Browser, Page
 
 from tests.acceptance.person import Account
 
-_PATIENCE_MS = 20_000
+_PATIENCE_MS = 60_000
 
 
 class BrowserPerson:

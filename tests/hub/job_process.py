@@ -12,6 +12,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hub.database import Database
+from hub.fleet.rollups import roll_up_hours
+from hub.jobs import metrics
 from hub.jobs import work as jobs_work
 from hub.jobs.queue import Jobs
 from hub.jobs.work import Work
@@ -34,6 +36,14 @@ def hang_in_the_middle(told: Path) -> None:
         return await finish_once(database, name, tenant_id, slot, do_and_hang)
 
     jobs_work.finish_once = hanging
+
+    async def roll_up_and_hang(session: AsyncSession, *, tenant_id: UUID, now: datetime) -> bool:
+        await roll_up_hours(session, tenant_id=tenant_id, now=now)
+        await asyncio.to_thread(told.write_text, "roll_up")
+        await asyncio.sleep(3600)
+        return False
+
+    vars(metrics)["roll_up_hours"] = roll_up_and_hang
 
 
 async def main() -> None:

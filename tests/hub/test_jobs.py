@@ -17,8 +17,11 @@ from sqlmodel import col
 
 from hub.alerts.rule_models import AlertWatch
 from hub.app import create_app
-from hub.clock import utc_now
+from hub.clock import hour_of, utc_now
 from hub.database import Database
+from hub.fleet.commands import insert_metric_samples
+from hub.fleet.metric_models import MetricHour
+from hub.fleet.reports import Sample
 from hub.jobs.models import JobRun
 from hub.jobs.queue import QUEUE_CONNECTION, enqueue
 from hub.jobs.work import JOBS, SCHEDULES, finish_once
@@ -133,7 +136,11 @@ async def busy_tenant(database: Database) -> Tenant:
     return tenant
 
 
-@pytest.mark.parametrize("name", list(JOBS))
+# Roll-ups are made in transactions of a few hours each, and may be made twice.
+FINISHED_ONCE = [name for name in JOBS if name != "roll_up"]
+
+
+@pytest.mark.parametrize("name", FINISHED_ONCE)
 async def test_a_job_whose_process_is_killed_is_finished_once_by_another(
     name: str, database: Database, busy_tenant: Tenant, tmp_path: Path
 ) -> None:
@@ -171,6 +178,37 @@ async def test_a_job_whose_process_is_killed_is_finished_once_by_another(
             "alert_rules": {"watches"},
         }[name]
     )
+
+
+async def test_a_roll_up_whose_process_is_killed_is_made_by_another(
+    database: Database, tenant: Tenant, tmp_path: Path
+) -> None:
+    told, agent = tmp_path / "told", await make_agent(database, tenant, name="web-1")
+    begin = hour_of(utc_now()) - timedelta(hours=3)
+    samples = [Sample(agent.id, begin + number * MINUTE, cpu_percent=10.0) for number in range(3)]
+    async with database.transaction(tenant_id=tenant.id) as session:
+        await insert_metric_samples(session, tenant_id=tenant.id, samples=samples)
+
+    async def hours() -> list[int]:
+        async with database.transaction(tenant_id=tenant.id) as session:
+            return list(await session.scalars(select(col(MetricHour.sample_count))))
+
+    async def is_in_the_middle() -> bool:
+        return told.exists() and told.read_text() == "roll_up"
+
+    async def is_rolled_up() -> bool:
+        return await hours() == [3]
+
+    async with process(database, str(told)) as dying:
+        await queue_job(database, "roll_up", [tenant.id], SLOT)
+        await until(is_in_the_middle)
+        assert await hours() == []  # nothing of it is to be seen
+        dying.kill()
+        await dying.wait()
+    async with process(database), process(database):
+        await until(is_rolled_up)
+    await JOBS["roll_up"](database, tenant.id, SLOT)  # delivered once more
+    assert await hours() == [3]
 
 
 async def test_two_processes_share_the_jobs(database: Database) -> None:
