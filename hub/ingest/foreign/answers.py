@@ -17,7 +17,7 @@ from hub.errors import (
     Unavailable,
 )
 from hub.faults import Problem
-from hub.ingest.foreign.bodies import TooLarge, UnsupportedMedia
+from hub.ingest.foreign.bodies import TooLarge, UnsupportedMedia, let_go
 from hub.ingest.foreign.door import RETRY_AFTER_SECONDS
 from hub.ingest.foreign.outcome import Delivered, Outcome
 
@@ -62,6 +62,7 @@ def answered(
         try:
             outcome = await handle(request)
         except HubError as error:
+            await let_go(request)
             problem = Problem(code=error.code, message=error.message, field=error.field)
             body = {"error": problem.model_dump(exclude_none=True)}
             return JSONResponse(body, status_of(error), headers=headers_of(error))

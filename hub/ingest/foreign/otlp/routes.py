@@ -4,7 +4,7 @@ from fastapi import Request, Response
 
 from hub.errors import HubError, InvalidInput
 from hub.ingest.foreign.answers import headers_of, status_of
-from hub.ingest.foreign.bodies import UnsupportedMedia, media_type
+from hub.ingest.foreign.bodies import UnsupportedMedia, let_go, media_type
 from hub.ingest.foreign.door import deliver
 from hub.ingest.foreign.otlp.encoding import (
     Encoding,
@@ -37,6 +37,7 @@ async def take_metrics(request: Request) -> Response:
             store=store_export,
         )
     except HubError as error:
+        await let_go(request)
         return _refusal(error, encoding)
     return Response(encode_answer(rejected, encoding), media_type=encoding.value)
 
