@@ -50,6 +50,11 @@ class History:
         return good, bad
 
 
+def on_grid(seconds: float) -> float:
+    """Return the seconds as the hub keeps them: to a sixteen-millionth."""
+    return round(seconds * 2**24) / 2**24
+
+
 @st.composite
 def histories(draw: st.DrawFn) -> History:
     length = draw(st.integers(1, 8 * 288))
@@ -57,8 +62,8 @@ def histories(draw: st.DrawFn) -> History:
     buckets = {}
     for number in range(length):
         if chance.random() < 0.9:  # else nobody observed it
-            known = chance.choice([300.0, 300.0, chance.uniform(0, 300)])
-            bad = chance.choice([0.0, 0.0, 0.0, known, chance.uniform(0, known)])
+            known = chance.choice([300.0, 300.0, on_grid(chance.uniform(1, 300))])
+            bad = chance.choice([0.0, 0.0, 0.0, known, on_grid(chance.uniform(0, known))])
             buckets[number] = (known - bad, bad)
     maintenance = draw(st.lists(st.tuples(st.integers(0, length), st.integers(1, 40)), max_size=3))
     # Some minutes after the last five that were observed: every window cuts some of its five.
