@@ -29,12 +29,13 @@ _REAL_HASHER, passwords._HASHER = passwords._HASHER, PasswordHasher(1, 8, 1)
 pytest_plugins = ["tests.acceptance.fixtures", "tests.node_packages"]
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)  # so it comes before xdist, which reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Let one worker do what needs the demo's story: telling it takes seconds in each."""
     for item in items:
         if {"demo_url", "story"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group("demo"))
+    return (yield)
 
 
 @pytest.fixture(scope="session")

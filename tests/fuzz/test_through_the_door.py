@@ -26,6 +26,7 @@ PAYLOADS: dict[IngestSource, Any] = {
 EXAMPLES = 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", sorted(PAYLOADS))
 async def test_each_payload_is_stored_or_refused(source: IngestSource, send: Send) -> None:
     payloads: list[Any] = []

@@ -53,6 +53,7 @@ def test_an_hour_without_a_hub_loses_nothing_and_doubles_nothing(scene: Scene) -
     assert scene.agent.spool.buffered().bytes == 0
 
 
+@pytest.mark.slow
 def test_when_the_hub_is_back_events_and_the_present_come_before_the_past(scene: Scene) -> None:
     scene.hub.answer = lambda _: AWAY
     scene.host.happen("first", "second")

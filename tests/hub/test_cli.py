@@ -82,6 +82,7 @@ def test_each_command_explains_itself_with_examples(tmp_path: Path, command: str
     assert f"monsys {command}" in result.stdout
 
 
+@pytest.mark.slow
 def test_egress_lists_every_field_of_every_tool(tmp_path: Path) -> None:
     result = monsys("egress", "--format", "json", data_dir=tmp_path)
     listed = json.loads(result.stdout)

@@ -106,6 +106,7 @@ def test_configured_keys_name_their_former_ones(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 async def test_sealed_secrets_move_to_the_current_key(database: Database, tenant: Tenant) -> None:
     old = SecretBox(OLD)
     new = SecretBox(NEW, former=(OLD,))
@@ -138,6 +139,7 @@ async def test_recovery_codes_outlive_every_key(database: Database, tenant: Tena
     assert {len(code.replace("-", "")) * 5 for code in codes} == {120}  # bits
 
 
+@pytest.mark.slow
 async def test_codes_of_the_old_kind_are_honoured_and_counted(
     database: Database, tenant: Tenant
 ) -> None:

@@ -24,6 +24,7 @@ from hub.fleet.agent_names import check_agent_name
 from hub.fleet.enrollment import lock_plan
 from hub.fleet.models import Agent
 from hub.ingest.foreign.door import Delivery
+from hub.ingest.foreign.words import one_line
 from hub.principal import PrincipalKind
 
 _PORT = re.compile(r"^(?P<host>.+):\d{1,5}$")
@@ -71,9 +72,10 @@ def hint_of(told: object, *, addresses: Iterable[object] = ()) -> HostHint | Non
     A web address is what was asked and not the host that it runs on, so it is no hint.
     """
     known = tuple(text for one in addresses if (text := _address(str(one))))
-    if not isinstance(told, str) or not told.strip() or "://" in told:
+    label = one_line(told, max_characters=300) if isinstance(told, str) else ""
+    if not label or "://" in label:
         return HostHint(known[0], known) if known else None
-    name = _without_port(told.strip())
+    name = _without_port(label)
     address = _address(name)
     return HostHint(name[:254], tuple(dict.fromkeys((address, *known))) if address else known)
 

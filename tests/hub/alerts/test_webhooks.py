@@ -432,11 +432,10 @@ async def test_until_resolved_ends_with_the_last_alert_it_is_about(
         await office.open("d", agent_id=host.id)
         await office.deliver()
     titles = [one.json["alert"]["title"] for one in receiver.received]
-    assert list(zip(receiver.events, titles, strict=True)) == [
-        (OPENED, "a is full"),
-        (RESOLVED, "a is full"),
-        (OPENED, "d is full"),
-    ]
+    first, *others = zip(receiver.events, titles, strict=True)
+    assert first == (OPENED, "a is full")
+    # What is about different alerts may arrive in any order.
+    assert sorted(others) == sorted([(RESOLVED, "a is full"), (OPENED, "d is full")])
 
 
 async def test_detections_are_told_as_well(

@@ -245,3 +245,13 @@ async def test_unknown_hosts_take_places_of_the_plan_until_there_is_none(
     told = (await send(IngestSource.ALERTMANAGER, group(*alerts))).json()
     assert (told["status"], told["accepted"], told["rejected_count"]) == ("partial", 2, 1)
     assert "plan covers 2 servers" in told["rejected"][0]["reason"]
+
+
+@pytest.mark.parametrize("name", ["\x00", " \x07 ", "\ud800"])
+async def test_a_host_name_that_is_no_text_is_no_host(
+    send: Send, database: Database, tenant: Tenant, name: str
+) -> None:
+    labels = {"alertname": "DiskAlmostFull", "instance": name, "severity": "page"}
+    response = await send(IngestSource.ALERTMANAGER, group(alert(labels=labels)))
+    assert response.status_code in {202, 422}
+    assert [one.agent_id for one in await stored(database, tenant)] in ([None], [])
