@@ -247,7 +247,7 @@ async def test_unknown_hosts_take_places_of_the_plan_until_there_is_none(
     assert "plan covers 2 servers" in told["rejected"][0]["reason"]
 
 
-@pytest.mark.parametrize("name", ["\x00", " \x07 ", "\ud800"])
+@pytest.mark.parametrize("name", ["\x00", " \x07 "])
 async def test_a_host_name_that_is_no_text_is_no_host(
     send: Send, database: Database, tenant: Tenant, name: str
 ) -> None:
