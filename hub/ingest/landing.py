@@ -10,6 +10,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import batched
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -33,6 +34,7 @@ _WRITE_TIMEOUT_SECONDS = 10
 # Where reports kept each other company, more are on their way: they are worth this wait.
 _COMPANY, _GATHER_SECONDS = 3, 0.03
 _PLENTY_REPORTS, _PLENTY_SAMPLES = 50, 1_000
+_ANSWERS_AT_ONCE = 8
 _TWICE = "23505"  # unique violation: COPY knows no ON CONFLICT
 _GONE = "42P01"  # undefined table: retention dropped a partition
 _CROSSED = ("40P01", "40001")  # deadlock, serialization
@@ -182,9 +184,11 @@ class Landing:
             else:
                 self._fail(batch, _told(error, batch))
         else:
-            for item in batch:
-                if not item.landed.done():
-                    item.landed.set_result(item in landed)
+            for some in batched(batch, _ANSWERS_AT_ONCE):
+                for item in some:
+                    if not item.landed.done():
+                        item.landed.set_result(item in landed)
+                await asyncio.sleep(0)  # people's calls have their turn between the answers
 
     async def _settle_refused(self, batch: list[_Item]) -> None:
         if len(batch) == 1:

@@ -38,7 +38,7 @@ type Job = Callable[[Database, UUID, datetime], Awaitable[bool]]
 
 _log = structlog.get_logger(__name__)
 _MARKS = JobRun.__table__  # type: ignore[attr-defined]
-_MAX_TURNS = 50
+_MAX_TURNS = 500
 KEEP_MARKS = timedelta(days=8)
 KEEP_ALL_SNAPSHOTS = timedelta(days=31)
 KEEP_HISTORY = timedelta(days=400)

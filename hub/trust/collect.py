@@ -43,7 +43,8 @@ from hub.trust.models import TrustComponent, TrustSource, TrustWord
 from hub.trust.score import WINDOW
 from hub.vulnerabilities.models import Advisory, Finding, FindingState
 
-SIGNALS_A_TURN = 2_000
+# A turn holds the event loop for some milliseconds; others have theirs between turns.
+SIGNALS_A_TURN = 200
 # Said again before the window forgets it, as long as it is true.
 _SAY_AGAIN_AFTER = WINDOW / 2
 _NOW = bindparam("now", type_=DateTime(timezone=True))

@@ -65,7 +65,9 @@ def main() -> None:
     port = free_ports()["hub"]
     prepared = prepare(folder, resource=f"http://127.0.0.1:{port}/mcp")
     pin_postgres(folder, core=OTHER_CORE)
-    hosts = ingest_data.enrol(prepared.hub_url, prepared.tenant_id, count=options.agents)
+    hosts = ingest_data.enrol(
+        prepared.hub_url, prepared.owner_url, prepared.tenant_id, count=options.agents
+    )
     figures: dict[str, Any] = {}
     if options.only != "copy":
         figures |= _measure_hosts(folder, prepared, port, hosts, options)

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import orjson
 from nacl.signing import SigningKey
 
+from hub.clock import utc_now
 from hub.database import Database
 from hub.fleet.models import Agent, AgentKey
 from hub.fleet.signatures import public_key_digest
 from hub.ingest.door import identity_digest
+from hub.jobs.work import JOBS
 
 _SYSTEM: dict[str, Any] = {
     "os": {"id": "debian", "name": "Debian GNU/Linux 12 (bookworm)", "version": "12"},
@@ -73,12 +76,12 @@ def body_of(number: int, at: datetime) -> bytes:
     return orjson.dumps({"at": at, "figures": figures} | identity_of(number))
 
 
-def enrol(url: str, tenant_id: UUID, *, count: int) -> list[Host]:
+def enrol(url: str, owner_url: str, tenant_id: UUID, *, count: int) -> list[Host]:
     """Store this many hosts with their keys, as they are an hour after they were enrolled."""
-    return asyncio.run(_enrol(url, tenant_id, count))
+    return asyncio.run(_enrol(url, owner_url, tenant_id, count))
 
 
-async def _enrol(url: str, tenant_id: UUID, count: int) -> list[Host]:
+async def _enrol(url: str, owner_url: str, tenant_id: UUID, count: int) -> list[Host]:
     database = Database(url, pool_size=2)
     hosts = [Host(uuid4(), SigningKey.generate().encode()) for _ in range(count)]
     async with database.transaction(tenant_id=tenant_id) as session:
@@ -98,7 +101,13 @@ async def _enrol(url: str, tenant_id: UUID, count: int) -> list[Host]:
                     identity_digest=identity_digest(identity_of(number)),
                 )
             )
+    # What an hour does: the score knows the hosts, and autovacuum has seen the tables, without
+    # which the planner takes ten thousand keys for none.
+    await JOBS["score"](database, tenant_id, utc_now())
     await database.close()
+    owner = await asyncpg.connect(owner_url)
+    await owner.execute("VACUUM ANALYZE")
+    await owner.close()
     return hosts
 
 
