@@ -1,11 +1,13 @@
 """GraphQL face of the Trust Score: shapes and wiring only; the arithmetic is `hub.trust`'s."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Annotated, Self
 
 import strawberry
 
 from hub.clock import parse_instant
+from hub.fleet.queries import agents_by_name
 from hub.principal import Permission
 from hub.severity import Severity
 from hub.trust.models import TrustComponent
@@ -22,6 +24,7 @@ from hub_schema.context import Info
 from hub_schema.directives import EgressClass, guarded, leaf, part
 from hub_schema.enums import describe
 from hub_schema.figures import rounded
+from hub_schema.fleet_types import AgentType
 
 MAX_HISTORY = timedelta(days=366)
 
@@ -84,6 +87,13 @@ class TrustContributorType:
     affected: int = leaf(EgressClass.COUNT, "How many hosts or domains have it.")
     since: datetime = leaf(EgressClass.TIME, "When it was first seen.")
     points: float = leaf(EgressClass.SCORE, "By how much the total rises when it is resolved.")
+
+    @guarded(Permission.AGENTS_READ, "The hosts among `subjects`, with what is known of them.")
+    async def agents(self, info: Info) -> list[AgentType]:
+        """Load the hosts of all contributors of the answer together."""
+        load = info.context.load
+        found = await asyncio.gather(*(load(agents_by_name, name) for name in self.subjects))
+        return [AgentType.of(row, now=info.context.now) for row in found if row is not None]
 
     @classmethod
     def of(cls, contributor: Contributor) -> Self:

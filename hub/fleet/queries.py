@@ -77,6 +77,12 @@ async def agent_by_name(session: AsyncSession, name_or_id: str) -> AgentRow:
     return AgentRow(**row)
 
 
+async def agents_by_name(session: AsyncSession, names: Collection[str]) -> dict[str, AgentRow]:
+    """Return the agents that have these names, by name; other names are left out."""
+    statement = _agents().where(col(Agent.name).in_(sorted(set(names))))
+    return {row["name"]: AgentRow(**row) for row in (await session.execute(statement)).mappings()}
+
+
 async def agents_page(
     session: AsyncSession,
     *,

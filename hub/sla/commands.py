@@ -19,12 +19,11 @@ from hub.fleet.array_rows import array_rows
 from hub.sla.maintenance import excluded_share, periods_by_target
 from hub.sla.models import SlaIndicator, SlaObservation, SlaTarget
 from hub.sla.periods import BUCKET, Period
-from hub.sla.rollups import roll_up
+from hub.sla.rollups import on_grid, roll_up
 
 BUCKET_SECONDS = 300
 WINDOWS_DAYS = (1, 7, 28, 30, 90)
 _OBSERVATIONS_A_STATEMENT = 20_000
-_GRID = 1 << 24
 _OBSERVATION_TYPES: dict[str, TypeEngine[Any]] = {
     "target_id": Uuid(),
     "at": DateTime(timezone=True),
@@ -141,7 +140,7 @@ async def _store(
     for batch in batched(observations, _OBSERVATIONS_A_STATEMENT):
         rows = [
             (
-                *(one.target_id, one.at, _kept(one.good_seconds), _kept(one.bad_seconds)),
+                *(one.target_id, one.at, on_grid(one.good_seconds), on_grid(one.bad_seconds)),
                 excluded_share(one.at, maintenance.get(one.target_id, ())),
             )
             for one in batch
@@ -173,14 +172,6 @@ async def _upsert(
             set_={**seconds, "excluded_share": new.excluded_share},
         )
     )
-
-
-def _kept(seconds: float) -> float:
-    """Return the seconds on a grid of 2⁻²⁴ s, on which sums of seventeen years are exact.
-
-    Windows are differences of such sums; off the grid they would lose what is tiny beside them.
-    """
-    return round(seconds * _GRID) / _GRID
 
 
 def _time_zone(name: str) -> str:

@@ -30,11 +30,13 @@ from hub.prepared import PreparedRead
 from hub.sla.budget import BURN_PERIODS, Budget, Seconds, SlaState, budget_of
 from hub.sla.models import SlaHour, SlaIndicator, SlaMaintenance, SlaObservation, SlaTarget
 from hub.sla.periods import joined, time_within
+from hub.sla.rollups import counted
 
 _WORST_FIRST = (SlaState.BREACHED, SlaState.AT_RISK, SlaState.UNKNOWN, SlaState.MET)
 _INSTANT = DateTime(timezone=True)
 _WINDOW, _NOW = "window", "now"
-_NOTHING_SECONDS = 1e-6
+# Hours that were added up before there was a grid leave this much of nothing, and less.
+_NOTHING_SECONDS = 1e-9
 _SHOWN = (
     *("id", "name", "description", "indicator", "agent_name"),
     *("objective", "window_days", "is_calendar_month"),
@@ -167,8 +169,11 @@ def _sums() -> Select[*tuple[Any, ...]]:
     """Select, for each target and moment, the good and bad seconds that lie before the moment.
 
     Moments are the window's start, the start of each recent period, and now. What lies before a
-    moment is what lay before its hour, and of its hour the observations up to it; five minutes that
-    it cuts count by the share that lies before it. All observations lie before now.
+    moment is what lay before its hour, and of its hour the observations up to it. All observations
+    lie before now.
+
+    The share of the five minutes that a moment cuts stands apart (`good_cut`, `bad_cut`): everything
+    else is on the grid, where sums and their differences are exact however long the history is.
     """
     now = bindparam("now", type_=_INSTANT)
     targets = _targets(now)
@@ -206,11 +211,17 @@ def _sums() -> Select[*tuple[Any, ...]]:
     seen_at = col(SlaObservation.at)
     before = func.least(1.0, cast(func.extract("epoch", at - seen_at), Float) / 300.0)
     share = case((asked.c.moment == literal_column(f"'{_NOW}'"), 1.0), else_=before)
-    counts = share * (1 - col(SlaObservation.excluded_share))
+    seconds = {
+        "good": counted(SlaObservation.good_seconds),
+        "bad": counted(SlaObservation.bad_seconds),
+    }
     partly = (
         select(
-            func.sum(col(SlaObservation.good_seconds) * counts).label("good"),
-            func.sum(col(SlaObservation.bad_seconds) * counts).label("bad"),
+            *(func.sum(one).filter(share >= 1).label(name) for name, one in seconds.items()),
+            *(
+                func.sum(one * share).filter(share < 1).label(f"{name}_cut")
+                for name, one in seconds.items()
+            ),
         )
         .where(
             col(SlaObservation.target_id) == asked.c.id,
@@ -225,6 +236,8 @@ def _sums() -> Select[*tuple[Any, ...]]:
             asked.c.moment,
             (hour.c.good_before + func.coalesce(partly.c.good, 0.0)).label("good"),
             (hour.c.bad_before + func.coalesce(partly.c.bad, 0.0)).label("bad"),
+            partly.c.good_cut,
+            partly.c.bad_cut,
         )
         .select_from(asked)
         .outerjoin(hour, literal_column("true"))
@@ -236,7 +249,7 @@ _SUMS = PreparedRead(_sums())
 _COLUMNS = (
     *_TARGET_COLUMNS,
     *("agent_name", "starts_at", "ends_at", "observed_since", "maintenance"),
-    *("moment", "good", "bad"),
+    *("moment", "good", "bad", "good_cut", "bad_cut"),
 )
 
 
@@ -266,6 +279,9 @@ def _standing(sums: Mapping[str, Mapping[str, Any]], now: datetime) -> SlaStandi
 
 
 def _between(start: Mapping[str, Any], end: Mapping[str, Any]) -> Seconds:
-    """Return what lies between two moments; what rounding leaves of nothing is nothing."""
-    good, bad = ((end[name] or 0.0) - (start[name] or 0.0) for name in ("good", "bad"))
+    """Return what lies between two moments; now, the end, cuts nothing."""
+    good, bad = (
+        (end[name] or 0.0) - (start[name] or 0.0) - (start[f"{name}_cut"] or 0.0)
+        for name in ("good", "bad")
+    )
     return Seconds(*(value if value > _NOTHING_SECONDS else 0.0 for value in (good, bad)))

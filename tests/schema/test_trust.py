@@ -14,7 +14,7 @@ from hub_schema.context import Context
 from hub_schema.execution import run_operation
 from hub_schema.operations import operations
 from tests.conftest import Statements
-from tests.factories import connector, person
+from tests.factories import connector, make_agent, person
 
 TOOL = operations("mcp")["monsys_trust_score"]
 DASHBOARD = operations("dashboard")["dashboard_trust_score"]
@@ -102,3 +102,29 @@ async def test_before_anything_is_known_there_is_an_answer_without_scores(
         assert (answer["total"], answer["contributors"]) == (None, [])
         assert [one["score"] for one in answer["components"]] == [None] * 8
     assert len(statements) == 2, "\n\n".join(statements)
+
+
+async def test_each_contributor_links_to_the_hosts_it_is_about(
+    database: Database, tenant: Tenant, other_tenant: Tenant, statements: Statements
+) -> None:
+    web_1 = await make_agent(database, tenant, name="web-1")
+    await make_agent(database, tenant, name="web-2")
+    await make_agent(database, other_tenant, name="shop.example")
+    await make_drop(database, tenant)
+    expired = Signal(
+        component=TrustComponent.CERT_DNS,
+        source="cert_scan",
+        subject="shop.example",  # a domain, and by accident a host of somebody else
+        key="expired",
+        severity=Severity.HIGH,
+        observed_at=utc_now(),
+    )
+    async with database.transaction(tenant_id=tenant.id) as session:
+        await record_signals(session, tenant_id=tenant.id, signals=[expired])
+    statements.clear()
+    answer = await score(database, person(tenant), DASHBOARD)
+    assert {one["key"]: one["agents"] for one in answer["contributors"]} == {
+        "aws-key": [{"id": str(web_1.id), "name": "web-1", "status": "offline"}],
+        "expired": [],
+    }
+    assert len(statements) == 2, "\n\n".join(statements)  # the score, and all hosts together
