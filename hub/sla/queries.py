@@ -172,8 +172,9 @@ def _sums() -> Select[*tuple[Any, ...]]:
     moment is what lay before its hour, and of its hour the observations up to it. All observations
     lie before now.
 
-    The share of the five minutes that a moment cuts stands apart (`good_cut`, `bad_cut`): everything
-    else is on the grid, where sums and their differences are exact however long the history is.
+    The share of the five minutes that a moment cuts stands apart (`good_cut`, `bad_cut`):
+    everything else is on the grid, where sums and their differences are exact, however long the
+    history is.
     """
     now = bindparam("now", type_=_INSTANT)
     targets = _targets(now)
