@@ -11,7 +11,7 @@ from hub.fleet.queries import agents_by_name
 from hub.principal import Permission
 from hub.severity import Severity
 from hub.trust.models import TrustComponent
-from hub.trust.queries import (
+from hub.trust.reading import (
     Change,
     ComponentScore,
     PastScore,

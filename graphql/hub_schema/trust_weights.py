@@ -6,7 +6,7 @@ import strawberry
 
 from hub.principal import Permission
 from hub.trust.models import TrustComponent
-from hub.trust.queries import trust_score
+from hub.trust.reading import trust_score
 from hub.trust.weights import FRESH_WITHIN, change_weights
 from hub_schema.context import Info
 from hub_schema.directives import guarded_mutation, part

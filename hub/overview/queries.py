@@ -18,7 +18,7 @@ from hub.severity import Severity
 from hub.sla.budget import SlaState
 from hub.sla.queries import SlaStanding
 from hub.trust.models import TrustSnapshot, TrustState
-from hub.trust.queries import delta
+from hub.trust.reading import delta
 
 DETECTION_WINDOW = timedelta(hours=24)
 

@@ -10,7 +10,9 @@ from uuid import UUID
 from sqlalchemy import (
     DateTime,
     Float,
+    FromClause,
     Select,
+    Subquery,
     bindparam,
     case,
     cast,
@@ -168,14 +170,39 @@ def _targets(now: Any) -> Any:
 def _sums() -> Select[*tuple[Any, ...]]:
     """Select, for each target and moment, the good and bad seconds that lie before the moment.
 
-    Moments are the window's start, the start of each recent period, and now. What lies before a
-    moment is what lay before its hour, and of its hour the observations up to it. All observations
-    lie before now.
+    What lies before a moment is what lay before its hour, and of its hour the observations up to
+    it. All observations lie before now.
 
     The share of the five minutes that a moment cuts stands apart (`good_cut`, `bad_cut`):
     everything else is on the grid, where sums and their differences are exact, however long the
     history is.
     """
+    asked = _asked()
+    at = asked.c.moment_at
+    hour = (
+        select(col(SlaHour.at), col(SlaHour.good_before), col(SlaHour.bad_before))
+        .where(col(SlaHour.target_id) == asked.c.id, col(SlaHour.at) < at)
+        .order_by(col(SlaHour.at).desc())
+        .limit(1)
+        .lateral("hour")
+    )
+    partly = _of_its_hour(asked, hour)
+    return (
+        select(
+            *(column for column in asked.c if column.key != "moment_at"),
+            (hour.c.good_before + func.coalesce(partly.c.good, 0.0)).label("good"),
+            (hour.c.bad_before + func.coalesce(partly.c.bad, 0.0)).label("bad"),
+            partly.c.good_cut,
+            partly.c.bad_cut,
+        )
+        .select_from(asked)
+        .outerjoin(hour, literal_column("true"))
+        .outerjoin(partly, literal_column("true"))
+    )
+
+
+def _asked() -> Subquery:
+    """Select the targets with the moments: their window's start, each recent period's, and now."""
     now = bindparam("now", type_=_INSTANT)
     targets = _targets(now)
     recent = (
@@ -191,7 +218,7 @@ def _sums() -> Select[*tuple[Any, ...]]:
     ).subquery("moments")
     # OFFSET 0 lets the moment be computed first: row-level security lets no index be searched by an
     # expression that might tell something about rows it hides, and date_trunc might.
-    asked = (
+    return (
         select(
             *targets.c,
             moments.c.moment,
@@ -201,22 +228,18 @@ def _sums() -> Select[*tuple[Any, ...]]:
         .offset(literal_column("0"))
         .subquery("asked")
     )
-    at = asked.c.moment_at
-    hour = (
-        select(col(SlaHour.at), col(SlaHour.good_before), col(SlaHour.bad_before))
-        .where(col(SlaHour.target_id) == asked.c.id, col(SlaHour.at) < at)
-        .order_by(col(SlaHour.at).desc())
-        .limit(1)
-        .lateral("hour")
-    )
-    seen_at = col(SlaObservation.at)
+
+
+def _of_its_hour(asked: Subquery, hour: FromClause) -> FromClause:
+    """Add up the observations of the moment's hour: the whole ones, and the one it cuts."""
+    at, seen_at = asked.c.moment_at, col(SlaObservation.at)
     before = func.least(1.0, cast(func.extract("epoch", at - seen_at), Float) / 300.0)
     share = case((asked.c.moment == literal_column(f"'{_NOW}'"), 1.0), else_=before)
     seconds = {
         "good": counted(SlaObservation.good_seconds),
         "bad": counted(SlaObservation.bad_seconds),
     }
-    partly = (
+    return (
         select(
             *(func.sum(one).filter(share >= 1).label(name) for name, one in seconds.items()),
             *(
@@ -230,19 +253,6 @@ def _sums() -> Select[*tuple[Any, ...]]:
             seen_at < func.least(at, hour.c.at + literal_column("interval '1 hour'")),
         )
         .lateral("partly")
-    )
-    return (
-        select(
-            *(asked.c[column.key] for column in targets.c),
-            asked.c.moment,
-            (hour.c.good_before + func.coalesce(partly.c.good, 0.0)).label("good"),
-            (hour.c.bad_before + func.coalesce(partly.c.bad, 0.0)).label("bad"),
-            partly.c.good_cut,
-            partly.c.bad_cut,
-        )
-        .select_from(asked)
-        .outerjoin(hour, literal_column("true"))
-        .outerjoin(partly, literal_column("true"))
     )
 
 

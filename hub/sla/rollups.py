@@ -8,7 +8,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, DateTime, Float, Uuid, func, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Float,
+    FromClause,
+    Subquery,
+    Uuid,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
@@ -52,32 +62,7 @@ async def roll_up(
         for target_id, at in sorted(touched.items())
     }
     asked = array_rows("asked", types, since.items())
-    hour = func.date_trunc("hour", _OBSERVATIONS.c.at, "UTC")
-    hours = (
-        select(
-            _OBSERVATIONS.c.target_id,
-            hour.label("at"),
-            func.sum(counted(SlaObservation.good_seconds)).label("good"),
-            func.sum(counted(SlaObservation.bad_seconds)).label("bad"),
-        )
-        .join(
-            asked,
-            (asked.c.target_id == _OBSERVATIONS.c.target_id)
-            & (_OBSERVATIONS.c.at >= asked.c.since),
-        )
-        .group_by(_OBSERVATIONS.c.target_id, hour)
-        .subquery("hours")
-    )
-    before = (
-        select(
-            (_HOURS.c.good_before + _HOURS.c.good_seconds).label("good"),
-            (_HOURS.c.bad_before + _HOURS.c.bad_seconds).label("bad"),
-        )
-        .where(_HOURS.c.target_id == asked.c.target_id, _HOURS.c.at < asked.c.since)
-        .order_by(_HOURS.c.at.desc())
-        .limit(1)
-        .lateral("before")
-    )
+    hours, before = _hours_of(asked), _before(asked)
     earlier = {
         name: func.coalesce(before.c[name], 0.0)
         + func.coalesce(
@@ -110,4 +95,38 @@ async def roll_up(
             index_elements=["tenant_id", "target_id", "at"],
             set_={name: statement.excluded[name] for name in columns},
         )
+    )
+
+
+def _hours_of(asked: FromClause) -> Subquery:
+    """Add up the observations of each hour from the moments asked on."""
+    hour = func.date_trunc("hour", _OBSERVATIONS.c.at, "UTC")
+    return (
+        select(
+            _OBSERVATIONS.c.target_id,
+            hour.label("at"),
+            func.sum(counted(SlaObservation.good_seconds)).label("good"),
+            func.sum(counted(SlaObservation.bad_seconds)).label("bad"),
+        )
+        .join(
+            asked,
+            (asked.c.target_id == _OBSERVATIONS.c.target_id)
+            & (_OBSERVATIONS.c.at >= asked.c.since),
+        )
+        .group_by(_OBSERVATIONS.c.target_id, hour)
+        .subquery("hours")
+    )
+
+
+def _before(asked: FromClause) -> FromClause:
+    """Select what lies before the first of these hours: the hour before them, and all before it."""
+    return (
+        select(
+            (_HOURS.c.good_before + _HOURS.c.good_seconds).label("good"),
+            (_HOURS.c.bad_before + _HOURS.c.bad_seconds).label("bad"),
+        )
+        .where(_HOURS.c.target_id == asked.c.target_id, _HOURS.c.at < asked.c.since)
+        .order_by(_HOURS.c.at.desc())
+        .limit(1)
+        .lateral("before")
     )

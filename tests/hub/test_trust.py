@@ -13,7 +13,7 @@ from hub.severity import Severity
 from hub.tenancy.models import Tenant
 from hub.trust.commands import Signal, record_signals, resolve_signals, take_snapshot
 from hub.trust.models import TrustComponent, TrustSignal, TrustSnapshot, TrustWeights
-from hub.trust.queries import TrustScore, trust_score
+from hub.trust.reading import TrustScore, trust_score
 from hub.trust.score import COMPONENT_WEIGHTS
 from tests.conftest import Statements
 

@@ -31,7 +31,8 @@ from hub.trust.models import (
     TrustState,
     TrustWord,
 )
-from hub.trust.queries import trust_history, trust_score, words_at
+from hub.trust.queries import words_at
+from hub.trust.reading import trust_history, trust_score
 from hub.trust.rebuild import rebuild_score
 from hub.trust.score import score_of
 from tests.conftest import Statements

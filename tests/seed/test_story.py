@@ -12,7 +12,7 @@ from hub.audit.verify import verify_chain
 from hub.database import Database
 from hub.migrations.tables import metadata
 from hub.sla.queries import sla_standings
-from hub.trust.queries import trust_score
+from hub.trust.reading import trust_score
 from seed.hosts import CONTOSO_HOSTS, NORTHWIND_HOSTS
 from seed.people import CONTOSO_ID, NORTHWIND_ID
 from seed.stable import rounded
