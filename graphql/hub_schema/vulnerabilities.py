@@ -1,7 +1,7 @@
 """GraphQL face of vulnerabilities: shapes and wiring only; the lists are `hub.vulnerabilities`'."""
 
 from datetime import date, datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import strawberry
 
@@ -29,23 +29,17 @@ _ECOSYSTEM = strawberry.argument(
 _PACKAGE = strawberry.argument(description="Only the package with this name.")
 
 
-@strawberry.type(name="KernelCve", description="A vulnerability of kernels that run in the fleet.")
-class KernelCveType:
-    """Kernel CVE, as clients see it."""
+@strawberry.type
+class CveFacts:
+    """What is told of every vulnerability, wherever it was found."""
 
-    id: str = leaf(EgressClass.VULNERABILITY, "The advisory's id, such as CVE-2024-26581.")
+    id: str = leaf(EgressClass.VULNERABILITY, "The advisory's id, such as CVE-… or GHSA-….")
     aliases: list[str] = leaf(EgressClass.VULNERABILITY, "Other names of the same vulnerability.")
     summary: str = leaf(EgressClass.VULNERABILITY, "What it is, in the advisory's words.")
     cvss: float | None = leaf(EgressClass.VULNERABILITY, "CVSS base score, 0 to 10.")
     severity: Severity = leaf(EgressClass.VULNERABILITY, "Worst on any host.")
-    affected_hosts: int = leaf(EgressClass.COUNT, "How many hosts run an affected kernel.")
-    reboot_pending_hosts: int = leaf(EgressClass.COUNT, "Of these, fixed by a reboot.")
-    kernels: list[str] = leaf(EgressClass.VULNERABILITY, "Affected ones that run: the first 5.")
     fixed_in: list[str] = leaf(EgressClass.VULNERABILITY, "Versions with the fix: the first 5.")
-    risk: float = leaf(
-        EgressClass.VULNERABILITY,
-        "Urgency, 0 to 10.",
-    )
+    risk: float = leaf(EgressClass.VULNERABILITY, "Urgency, 0 to 10.")
     risk_reasons: list[str] = leaf(EgressClass.VULNERABILITY, "What makes it urgent.")
     epss: float | None = leaf(
         EgressClass.VULNERABILITY, "Probability of exploitation in 30 days; null when unknown."
@@ -58,26 +52,42 @@ class KernelCveType:
     )
     known_since: datetime = leaf(EgressClass.TIME, "When it was first seen in the fleet.")
 
+    @staticmethod
+    def facts_of(row: KernelCve | PackageCve, *, now: datetime) -> dict[str, Any]:
+        """Return these fields of one row; its risk is as of now."""
+        risk = row.risk(now=now)
+        return {
+            "id": row.advisory_id,
+            "aliases": list(row.aliases),
+            "summary": row.summary,
+            "cvss": row.cvss_score,
+            "severity": row.severity,
+            "fixed_in": list(row.fixed_versions),
+            "risk": risk.score,
+            "risk_reasons": list(risk.reasons),
+            "epss": row.epss,
+            "exploited_since": row.exploited_since,
+            "exposed_hosts": row.exposed_hosts,
+            "known_since": row.known_since,
+        }
+
+
+@strawberry.type(name="KernelCve", description="A vulnerability of kernels that run in the fleet.")
+class KernelCveType(CveFacts):
+    """Kernel CVE, as clients see it."""
+
+    affected_hosts: int = leaf(EgressClass.COUNT, "How many hosts run an affected kernel.")
+    reboot_pending_hosts: int = leaf(EgressClass.COUNT, "Of these, fixed by a reboot.")
+    kernels: list[str] = leaf(EgressClass.VULNERABILITY, "Affected ones that run: the first 5.")
+
     @classmethod
     def of(cls, row: KernelCve, *, now: datetime) -> Self:
         """Shape one row."""
-        risk = row.risk(now=now)
         return cls(
-            risk=risk.score,
-            risk_reasons=list(risk.reasons),
-            epss=row.epss,
-            exploited_since=row.exploited_since,
-            exposed_hosts=row.exposed_hosts,
-            id=row.advisory_id,
-            aliases=list(row.aliases),
-            summary=row.summary,
-            cvss=row.cvss_score,
-            severity=row.severity,
+            **cls.facts_of(row, now=now),
             affected_hosts=row.affected_hosts,
             reboot_pending_hosts=row.reboot_pending_hosts,
             kernels=list(row.kernels),
-            fixed_in=list(row.fixed_versions),
-            known_since=row.known_since,
         )
 
 
@@ -105,58 +115,25 @@ class KernelCveConnection:
 
 
 @strawberry.type(name="OsCve", description="A vulnerability of a package installed in the fleet.")
-class OsCveType:
+class OsCveType(CveFacts):
     """Package CVE, as clients see it."""
 
-    id: str = leaf(EgressClass.VULNERABILITY, "The advisory's id, such as CVE-… or GHSA-….")
-    aliases: list[str] = leaf(EgressClass.VULNERABILITY, "Other names of the same vulnerability.")
-    summary: str = leaf(EgressClass.VULNERABILITY, "What it is, in the advisory's words.")
-    cvss: float | None = leaf(EgressClass.VULNERABILITY, "CVSS base score, 0 to 10.")
     package: str = leaf(EgressClass.VULNERABILITY, "The package's name.")
     ecosystem: str = leaf(EgressClass.VULNERABILITY, "Where it comes from: npm, Debian:12.")
-    severity: Severity = leaf(EgressClass.VULNERABILITY, "Worst on any host.")
     installed_versions: list[str] = leaf(EgressClass.VULNERABILITY, "Affected ones: the first 5.")
-    fixed_in: list[str] = leaf(EgressClass.VULNERABILITY, "Versions with the fix: the first 5.")
     affected_hosts: int = leaf(EgressClass.COUNT, "How many hosts have it.")
     first_hosts: list[str] = leaf(EgressClass.HOST_IDENTITY, "The first 3 of them by name.")
-    risk: float = leaf(
-        EgressClass.VULNERABILITY,
-        "Urgency, 0 to 10.",
-    )
-    risk_reasons: list[str] = leaf(EgressClass.VULNERABILITY, "What makes it urgent.")
-    epss: float | None = leaf(
-        EgressClass.VULNERABILITY, "Probability of exploitation in 30 days; null when unknown."
-    )
-    exploited_since: date | None = leaf(
-        EgressClass.VULNERABILITY, "When CISA listed it as exploited; null when it is not listed."
-    )
-    exposed_hosts: int = leaf(
-        EgressClass.COUNT, "How many of the hosts listen on a public address."
-    )
-    known_since: datetime = leaf(EgressClass.TIME, "When it was first seen in the fleet.")
 
     @classmethod
     def of(cls, row: PackageCve, *, now: datetime) -> Self:
         """Shape one row."""
-        risk = row.risk(now=now)
         return cls(
-            risk=risk.score,
-            risk_reasons=list(risk.reasons),
-            epss=row.epss,
-            exploited_since=row.exploited_since,
-            exposed_hosts=row.exposed_hosts,
-            id=row.advisory_id,
-            aliases=list(row.aliases),
-            summary=row.summary,
-            cvss=row.cvss_score,
+            **cls.facts_of(row, now=now),
             package=row.package_name,
             ecosystem=row.ecosystem,
-            severity=row.severity,
             installed_versions=list(row.installed_versions),
-            fixed_in=list(row.fixed_versions),
             affected_hosts=row.affected_hosts,
             first_hosts=list(row.first_hosts),
-            known_since=row.known_since,
         )
 
 
