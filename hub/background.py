@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from types import TracebackType
 from typing import ClassVar, Self
 
 
@@ -21,12 +20,7 @@ class Background(ABC):
         self._task = asyncio.create_task(self.run(), name=self.name)
         return self
 
-    async def __aexit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_raised: object) -> None:
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

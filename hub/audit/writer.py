@@ -6,14 +6,14 @@ all. A caller waits for its own row and no longer, and gets an error when it can
 
 import asyncio
 from collections import defaultdict
-from types import TracebackType
-from typing import Self
+from typing import Self, override
 from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 
 from hub.audit.commands import ToolCall, append_tool_calls
+from hub.background import Background
 from hub.database import Database
 from hub.errors import Unavailable
 
@@ -27,31 +27,26 @@ _REFUSALS = ("22", "23")  # classes of SQLSTATE: data exception, integrity const
 type _Waiting = tuple[ToolCall, asyncio.Future[None]]
 
 
-class AuditWriter:
+class AuditWriter(Background):
     """Writes tool calls in shared commits. Use as a context manager for the process's life."""
+
+    name = "audit-writer"
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting: list[_Waiting] = []
         self._arrived = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
         self._is_open = False
 
+    @override
     async def __aenter__(self) -> Self:
         self._is_open = True
-        self._task = asyncio.create_task(self._write_forever(), name="audit-writer")
-        return self
+        return await super().__aenter__()
 
-    async def __aexit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
+    @override
+    async def __aexit__(self, *raised: object) -> None:
         self._is_open = False
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await super().__aexit__(*raised)
         self._fail(self._waiting)
 
     async def record(self, call: ToolCall) -> None:
@@ -64,7 +59,9 @@ class AuditWriter:
         # Shielded: a client that hangs up still has its call written down.
         await asyncio.shield(written)
 
-    async def _write_forever(self) -> None:
+    @override
+    async def run(self) -> None:
+        """Write what arrives, batch after batch."""
         batch: list[_Waiting] = []
         while True:
             await self._arrived.wait()
