@@ -4,11 +4,13 @@ Rows travel as one array a column, so the text is the same for one report and fo
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     CTE,
     BigInteger,
+    ColumnElement,
     DateTime,
     Float,
     FromClause,
@@ -89,12 +91,12 @@ def _accepted() -> CTE:
     )
 
 
-def _seen(agents: FromClause) -> CTE:
-    """Note that these agents are alive."""
+def _seen(agents: FromClause, at: ColumnElement[datetime]) -> CTE:
+    """Note that these agents were alive at this moment."""
     return (
         update(_AGENTS)
         .where(_AGENTS.c.tenant_id == _TENANT, _AGENTS.c.id == agents.c.agent_id)
-        .values(last_seen_at=func.greatest(_AGENTS.c.last_seen_at, _NOW))
+        .values(last_seen_at=func.greatest(_AGENTS.c.last_seen_at, at))
         .cte("seen")
     )
 
@@ -134,7 +136,7 @@ def _insert_samples(agent_id: Any, told: FromClause, source: FromClause) -> Any:
 def _land_reports(*, with_samples: bool) -> PreparedWrite:
     accepted = _accepted()
     source = _REPORTS.join(accepted, accepted.c.digest == _REPORTS.c.key_digest)
-    parts = [_seen(accepted), _upsert_latest(accepted.c.agent_id, _REPORTS, source)]
+    parts = [_seen(accepted, _NOW), _upsert_latest(accepted.c.agent_id, _REPORTS, source)]
     if with_samples:
         parts.append(_insert_samples(accepted.c.agent_id, _REPORTS, source).cte("samples"))
     return PreparedWrite(select(accepted.c.digest, accepted.c.agent_id).add_cte(*parts))
@@ -152,8 +154,10 @@ def _mark_late_hours() -> PreparedWrite:
 REPORTS_ALONE = _land_reports(with_samples=False)
 REPORTS_WITH_SAMPLES = _land_reports(with_samples=True)
 SAMPLES_ALONE = PreparedWrite(_insert_samples(_ROWS.c.agent_id, _ROWS, _ROWS))
-LATEST_ALONE = PreparedWrite(
-    select(func.count()).add_cte(_upsert_latest(_NEWEST.c.agent_id, _NEWEST, _NEWEST))
+# An agent that others measure is as alive as its newest figures are new.
+LATEST_AND_SEEN = PreparedWrite(
+    select(func.count()).add_cte(
+        _seen(_NEWEST, _NEWEST.c.at), _upsert_latest(_NEWEST.c.agent_id, _NEWEST, _NEWEST)
+    )
 )
-SEEN_ALONE = PreparedWrite(select(func.count()).add_cte(_seen(_told("told", {"agent_id": Uuid()}))))
 LATE_HOURS = _mark_late_hours()

@@ -5,7 +5,7 @@ The hub's role owns nothing, so functions of the schema's owner make and drop th
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import DateTime, Text, bindparam, column, func, select
@@ -55,28 +55,30 @@ class Partitions:
 
     async def of(self, transaction: Transaction, at: datetime) -> str:
         """Return the table for a sample of this moment; one that is missing is made."""
-        return self._find(at) or await self._made(transaction, at)
-
-    def _find(self, at: datetime) -> str | None:
-        place = bisect_right(self._known, at, key=lambda partition: partition.since) - 1
-        if place < 0 or at >= self._known[place].until:
-            return None
-        return self._known[place].name
+        return _find(self._known, at) or await self._made(transaction, at)
 
     async def _made(self, transaction: Transaction, at: datetime) -> str:
-        await self._read(transaction)
-        found = self._find(at)
+        self._known = await _listed(transaction)
+        found = _find(self._known, at)
         if found is None:
-            await _MAKE.run(transaction, first_day=at.date(), last_day=at.date())
-            await self._read(transaction)
-            found = self._find(at)
+            day = at.astimezone(UTC).date()
+            await _MAKE.run(transaction, first_day=day, last_day=day)
+            # Not remembered: should this transaction fail, what it made was never there.
+            found = _find(await _listed(transaction), at)
         if found is None:
             raise RuntimeError("the partition was made and is not there")
         return found
 
-    async def _read(self, transaction: Transaction) -> None:
-        rows = await _PARTITIONS.rows(transaction)
-        self._known = [Partition(*row) for row in rows]
+
+async def _listed(transaction: Transaction) -> Sequence[Partition]:
+    return [Partition(*row) for row in await _PARTITIONS.rows(transaction)]
+
+
+def _find(partitions: Sequence[Partition], at: datetime) -> str | None:
+    place = bisect_right(partitions, at, key=lambda partition: partition.since) - 1
+    if place < 0 or at >= partitions[place].until:
+        return None
+    return partitions[place].name
 
 
 async def ensure_metric_partitions(

@@ -14,6 +14,7 @@ _log = structlog.get_logger(__name__)
 # Classes of SQLSTATE: connection, serialization and deadlock, resources, operator, the disk.
 _PASSING = ("08", "40", "53", "57", "58")
 _DISK_FULL = "53100"
+_HOST_IS_GONE = "23503"  # foreign key: whose figures they are was deleted since it was looked up
 
 
 @asynccontextmanager
@@ -33,7 +34,7 @@ def is_passing(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         state = sqlstate_of(error)
         if state:
-            return state[:2] in _PASSING
+            return state[:2] in _PASSING or state == _HOST_IS_GONE
         return error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
     return isinstance(error, OSError | PoolTimeoutError)
 
@@ -46,9 +47,11 @@ def sqlstate_of(error: BaseException) -> str:
 def unavailable(error: BaseException) -> Unavailable:
     """Return the refusal in words for people who keep agents."""
     if sqlstate_of(error) == _DISK_FULL:
+        return Unavailable("The hub's disk is full; nothing was stored. Keep it and send it again.")
+    if sqlstate_of(error) == _HOST_IS_GONE:
         return Unavailable(
-            "The hub's disk is full; nothing was stored. Keep the report and send it again."
+            "A host was deleted while this arrived; nothing was stored. Send it again."
         )
     return Unavailable(
-        "The hub's database does not answer; nothing was stored. Keep the report and send it again."
+        "The hub's database does not answer; nothing was stored. Keep it and send it again."
     )

@@ -16,6 +16,7 @@ from starlette.types import Receive
 
 from hub.errors import InvalidInput
 from hub.faults import problem
+from hub.ingest.unread import Arriving
 
 # A full inventory of 20,000 packages fits; settings bound the bodies that people send.
 MAX_REPORT_BYTES = 4 * 1_048_576
@@ -41,7 +42,7 @@ async def read_wire(
 ) -> bytes:
     """Return the body as it came; raise TooLarge as soon as it is known to be."""
     declared = headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > max_bytes:
+    if declared.isdecimal() and int(declared[:20]) > max_bytes:
         raise TooLarge
     parts: list[bytes] = []
     size = 0
@@ -116,10 +117,12 @@ class ReportRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def bounded(request: Request) -> Response:
-            report = _ReportRequest(request.scope, request.receive)
+            arriving = Arriving(request.receive)
+            report = _ReportRequest(request.scope, arriving)
             try:
                 await report.read()
             except TooLarge as error:
+                await arriving.let_go()
                 return error.answer()
             return await handle(report)
 

@@ -30,6 +30,7 @@ from hub.ingest.intake import Intake
 from hub.ingest.report import Accepted, Heartbeat, Report
 from hub.ingest.taking import take_heartbeat, take_report
 from hub.ingest.translation import figures_of
+from hub.ingest.unread import Arriving
 
 INGEST_PATH, HEARTBEAT_PATH = "/api/v1/ingest", "/api/v1/heartbeat"
 MAX_CLOCK_AHEAD = timedelta(minutes=5)
@@ -55,15 +56,18 @@ class AgentDoor:
         answer = {INGEST_PATH: self._ingest, HEARTBEAT_PATH: self._heartbeat}[path]
 
         async def guarded(request: Request) -> Response:
+            arriving = Arriving(request.receive)
             try:
                 async with or_unavailable():
-                    return await answer(request)
+                    return await answer(Request(request.scope, arriving))
             except HubError as error:
-                return refusal(error)
+                refused = refusal(error)
             except TooLarge as error:
-                return error.answer()
+                refused = error.answer()
             except ClientDisconnect:
                 return Response(status_code=400)  # nobody reads it
+            await arriving.let_go()
+            return refused
 
         return guarded
 

@@ -1,10 +1,9 @@
 """What an agent may say of its host beside figures and packages: `facts` of a report."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from hub.fleet.fact_models import FactKind
 from hub.ingest.fields import line
 
 MAX_KERNELS = 64
@@ -98,9 +97,3 @@ class HostFacts(_Part):
     listening: Annotated[list[Listener], Field(max_length=MAX_LISTENERS)] | None = None
     certificates: Annotated[list[Certificate], Field(max_length=MAX_CERTIFICATES)] | None = None
     backups: Annotated[list[Backup], Field(max_length=MAX_BACKUPS)] | None = None
-
-
-def fact_items(facts: HostFacts | None) -> dict[FactKind, list[dict[str, Any]]]:
-    """Return the facts by kind, as they are stored; without the kinds that were left out."""
-    told = {} if facts is None else facts.model_dump(mode="json")
-    return {FactKind(kind): items for kind, items in told.items() if items is not None}

@@ -11,29 +11,27 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import batched
-from types import TracebackType
-from typing import Self
+from typing import Self, override
 from uuid import UUID
 
 import structlog
 
+from hub.background import Background
 from hub.clock import utc_now
 from hub.database import Database
 from hub.errors import HubError, Unavailable
-from hub.fleet.landing import Measured, PlainReport, land_measured, land_reports
+from hub.fleet.landing import PlainReport, land_reports
 from hub.fleet.partitions import Partitions
 from hub.ingest.away import is_passing, sqlstate_of, unavailable
 from hub.lean import LeanTransaction
 
 _log = structlog.get_logger(__name__)
 MAX_WAITING_REPORTS = 5_000
-MAX_WAITING_SAMPLES = 200_000
 _MAX_BATCH_REPORTS = 200
-_MAX_BATCH_SAMPLES = 20_000
 _WRITE_TIMEOUT_SECONDS = 10
 # Where reports kept each other company, more are on their way: they are worth this wait.
 _COMPANY, _GATHER_SECONDS = 3, 0.03
-_PLENTY_REPORTS, _PLENTY_SAMPLES = 50, 1_000
+_PLENTY_REPORTS = 50
 _ANSWERS_AT_ONCE = 8
 _TWICE = "23505"  # unique violation: COPY knows no ON CONFLICT
 _GONE = "42P01"  # undefined table: retention dropped a partition
@@ -46,45 +44,31 @@ class _Item:
     """What waits to be landed, and who waits for it."""
 
     tenant_id: UUID
-    told: PlainReport | Measured
+    report: PlainReport
     landed: asyncio.Future[bool]
 
-    @property
-    def key_digest(self) -> str | None:
-        return self.told.key_digest if isinstance(self.told, PlainReport) else None
 
-    @property
-    def size(self) -> int:
-        return 1 if isinstance(self.told, PlainReport) else len(self.told.samples)
-
-
-class Landing:
+class Landing(Background):
     """Lands reports in shared commits. Use as a context manager for the process's life."""
+
+    name = "landing"
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.partitions = Partitions()
         self._waiting: list[_Item] = []
-        self._waiting_samples = 0
         self._arrived = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
         self._is_open = False
 
+    @override
     async def __aenter__(self) -> Self:
         self._is_open = True
-        self._task = asyncio.create_task(self._land_forever(), name="landing")
-        return self
+        return await super().__aenter__()
 
-    async def __aexit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
+    @override
+    async def __aexit__(self, *raised: object) -> None:
         self._is_open = False
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await super().__aexit__(*raised)
         self._fail(self._waiting, _closing())
 
     async def report(self, tenant_id: UUID, report: PlainReport) -> bool:
@@ -92,40 +76,30 @@ class Landing:
 
         Its key may be retired, its sequence old, or its host another than before: ask one by one.
         """
-        return await self._land(tenant_id, report)
-
-    async def measured(self, tenant_id: UUID, measured: Measured) -> None:
-        """Return once samples that somebody else measured are durable; those known stay."""
-        if not await self._land(tenant_id, measured):
-            raise Unavailable("One of the hosts was deleted meanwhile; send it again.")
+        self.check_room()
+        item = _Item(tenant_id, report, asyncio.get_running_loop().create_future())
+        self._waiting.append(item)
+        self._arrived.set()
+        # Shielded: a host that hangs up still has its report landed.
+        return await asyncio.shield(item.landed)
 
     def check_room(self) -> None:
         """Raise Unavailable while too much waits; best asked before a body is read."""
         if not self._is_open:
             raise _closing()
-        if (
-            len(self._waiting) >= MAX_WAITING_REPORTS
-            or self._waiting_samples >= MAX_WAITING_SAMPLES
-        ):
+        if len(self._waiting) >= MAX_WAITING_REPORTS:
             raise Unavailable(
                 "More reports are waiting than the hub can store right now; nothing was stored."
                 " Keep the report and send it again."
             )
 
-    async def _land(self, tenant_id: UUID, told: PlainReport | Measured) -> bool:
-        self.check_room()
-        item = _Item(tenant_id, told, asyncio.get_running_loop().create_future())
-        self._waiting.append(item)
-        self._waiting_samples += item.size
-        self._arrived.set()
-        # Shielded: a host that hangs up still has its report landed.
-        return await asyncio.shield(item.landed)
-
-    async def _land_forever(self) -> None:
+    @override
+    async def run(self) -> None:
+        """Land what arrives, batch after batch."""
         batch: list[_Item] = []
         while True:
             await self._arrived.wait()
-            if len(batch) >= _COMPANY and not self._is_plenty:
+            if len(batch) >= _COMPANY and len(self._waiting) < _PLENTY_REPORTS:
                 await asyncio.sleep(_GATHER_SECONDS)
             batch = self._take()
             try:
@@ -134,30 +108,21 @@ class Landing:
                 self._fail(batch, _closing())
                 raise
 
-    @property
-    def _is_plenty(self) -> bool:
-        """Whether what waits is worth a commit of its own already."""
-        return len(self._waiting) >= _PLENTY_REPORTS or self._waiting_samples >= _PLENTY_SAMPLES
-
     def _take(self) -> list[_Item]:
         """Take what goes into the next commit: of each key one report, in the order they came."""
         batch: list[_Item] = []
         later: list[_Item] = []
         keys: set[str] = set()
-        size = 0
         for place, item in enumerate(self._waiting):
-            if len(batch) >= _MAX_BATCH_REPORTS or size >= _MAX_BATCH_SAMPLES:
+            if len(batch) >= _MAX_BATCH_REPORTS:
                 later += self._waiting[place:]
                 break
-            if item.key_digest in keys:
+            if item.report.key_digest in keys:
                 later.append(item)
                 continue
-            if item.key_digest is not None:
-                keys.add(item.key_digest)
+            keys.add(item.report.key_digest)
             batch.append(item)
-            size += item.size
         self._waiting = later
-        self._waiting_samples -= size
         if not later:
             self._arrived.clear()
         return batch
@@ -193,7 +158,8 @@ class Landing:
     async def _settle_refused(self, batch: list[_Item]) -> None:
         if len(batch) == 1:
             # Whatever is wrong with it, who asks one by one learns it.
-            batch[0].landed.set_result(False)
+            if not batch[0].landed.done():
+                batch[0].landed.set_result(False)
             return
         middle = len(batch) // 2
         await self._settle(batch[:middle])
@@ -219,30 +185,15 @@ class Landing:
         self, transaction: LeanTransaction, items: Sequence[_Item], *, is_copied: bool
     ) -> set[_Item]:
         """Write what one tenant's hosts told; return what landed."""
-        tenant_id, now = items[0].tenant_id, utc_now()
-        landed: set[_Item] = set()
-        reports = [item.told for item in items if isinstance(item.told, PlainReport)]
-        if reports:
-            keys = await land_reports(
-                transaction,
-                tenant_id=tenant_id,
-                reports=reports,
-                partitions=self.partitions,
-                now=now,
-                is_copied=is_copied,
-            )
-            landed |= {item for item in items if item.key_digest in keys}
-        measured = [item for item in items if isinstance(item.told, Measured)]
-        if measured:
-            await land_measured(
-                transaction,
-                tenant_id=tenant_id,
-                measured=_together(measured),
-                partitions=self.partitions,
-                now=now,
-                is_copied=is_copied,
-            )
-        return landed.union(measured)
+        keys = await land_reports(
+            transaction,
+            tenant_id=items[0].tenant_id,
+            reports=[item.report for item in items],
+            partitions=self.partitions,
+            now=utc_now(),
+            is_copied=is_copied,
+        )
+        return {item for item in items if item.report.key_digest in keys}
 
     @staticmethod
     def _fail(batch: Iterable[_Item], error: HubError) -> None:
@@ -250,24 +201,6 @@ class Landing:
             if not item.landed.done():
                 item.landed.set_exception(Unavailable(error.message))
                 item.landed.exception()  # who hung up does not collect it
-
-
-def _together(items: Sequence[_Item]) -> Measured:
-    """Return what several payloads of one tenant say, as one."""
-    told = [item.told for item in items if isinstance(item.told, Measured)]
-    if len(told) == 1:
-        return told[0]
-    latest = dict(told[0].latest)
-    for one in told[1:]:
-        for agent_id, figures in one.latest.items():
-            known = latest.get(agent_id)
-            if known is None or known.at <= figures.at:
-                latest[agent_id] = figures
-    return Measured(
-        samples=[sample for one in told for sample in one.samples],
-        latest=latest,
-        seen={agent_id for one in told for agent_id in one.seen},
-    )
 
 
 def _told(error: Exception, batch: Sequence[_Item]) -> HubError:

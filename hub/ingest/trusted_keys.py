@@ -2,13 +2,31 @@
 
 Remembering one is safe: a key never changes its bytes, its agent or its tenant, and whether it is
 still trusted is asked again by the statement that stores what it signed.
+
+When the hub starts, ten thousand hosts come with keys that it does not remember yet. While one
+statement reads keys, further ones gather; the next statement reads them all.
 """
 
+import asyncio
 from collections import OrderedDict
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Boolean, LargeBinary, Uuid, bindparam, column, func, select, update
+from sqlalchemy import (
+    Boolean,
+    LargeBinary,
+    Select,
+    String,
+    Uuid,
+    bindparam,
+    column,
+    func,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -21,14 +39,26 @@ from hub.prepared import PreparedRead
 
 CHALLENGE = {"WWW-Authenticate": "Monsys-Signature"}
 _MAX_REMEMBERED = 50_000  # about 20 MB
-_KEY = func.monsys_agent_key(bindparam("digest", required=True)).table_valued(
-    column("tenant_id", Uuid()),
-    column("agent_id", Uuid()),
-    column("public_key", LargeBinary()),
-    column("is_revoked", Boolean()),
-    name="presented_key",
-)
-_FIND = PreparedRead(select(_KEY))
+_MAX_READ_AT_ONCE = 500
+
+
+def _presented_keys() -> Select[*tuple[Any, ...]]:
+    digests = bindparam("digests", type_=ARRAY(String()), required=True)
+    asked = func.unnest(digests).table_valued(column("digest", String())).render_derived("asked")
+    key = (
+        func.monsys_agent_key(asked.c.digest)
+        .table_valued(
+            column("tenant_id", Uuid()),
+            column("agent_id", Uuid()),
+            column("public_key", LargeBinary()),
+            column("is_revoked", Boolean()),
+        )
+        .lateral("presented_key")
+    )
+    return select(asked.c.digest, *key.c).select_from(asked.join(key, true()))
+
+
+_FIND = PreparedRead(_presented_keys())
 
 
 class TrustedKey(NamedTuple):
@@ -45,6 +75,8 @@ class TrustedKeys:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._remembered: OrderedDict[str, TrustedKey] = OrderedDict()
+        self._asked: dict[str, asyncio.Future[TrustedKey]] = {}
+        self._reading: asyncio.Task[None] | None = None
 
     async def find(self, digest: str) -> TrustedKey:
         """Return the key; Unauthenticated or Forbidden when it is not trusted."""
@@ -63,15 +95,47 @@ class TrustedKeys:
         self._remembered.pop(digest, None)
 
     async def _read(self, digest: str) -> TrustedKey:
+        asked = self._asked.get(digest)
+        if asked is None:
+            asked = self._asked[digest] = asyncio.get_running_loop().create_future()
+            if self._reading is None:
+                self._reading = asyncio.create_task(self._read_asked(), name="trusted-keys")
+        return await asyncio.shield(asked)  # another request may wait for the same key
+
+    async def _read_asked(self) -> None:
+        try:
+            while self._asked:
+                digests = list(islice(self._asked, _MAX_READ_AT_ONCE))
+                asked = {digest: self._asked.pop(digest) for digest in digests}
+                try:
+                    found = await self._found(digests)
+                except Exception as error:  # noqa: BLE001 - who asked is told, each for itself
+                    found = dict.fromkeys(digests, error)
+                for digest, answer in asked.items():
+                    _answer(answer, found.get(digest) or unknown_key())
+        finally:
+            self._reading = None
+
+    async def _found(self, digests: list[str]) -> dict[str, TrustedKey | Exception]:
         async with self._database.lean.connection() as connection:
-            rows = await _FIND.rows(LeanTransaction(connection), digest=digest)
-        if not rows:
-            raise unknown_key()
-        tenant_id, agent_id, public_key, is_revoked = rows[0]
-        if is_revoked:
-            raise revoked_key()
-        # asyncpg has a UUID of its own, which JSON serialisers do not know.
-        return TrustedKey(UUID(int=tenant_id.int), UUID(int=agent_id.int), public_key)
+            rows = await _FIND.rows(LeanTransaction(connection), digests=digests)
+        return {
+            # asyncpg has a UUID of its own, which JSON serialisers do not know.
+            digest: TrustedKey(UUID(int=tenant_id.int), UUID(int=agent_id.int), public_key)
+            if not is_revoked
+            else revoked_key()
+            for digest, tenant_id, agent_id, public_key, is_revoked in rows
+        }
+
+
+def _answer(asked: asyncio.Future[TrustedKey], found: TrustedKey | Exception) -> None:
+    if asked.done():
+        return
+    if isinstance(found, TrustedKey):
+        asked.set_result(found)
+    else:
+        asked.set_exception(found)
+        asked.exception()  # a host that hung up does not collect it
 
 
 async def accept_seal(session: AsyncSession, seal: Seal, *, identity: str | None = None) -> UUID:

@@ -4,10 +4,11 @@ Raw: `copy_records_to_table` as the owner, in a transaction of its own per paylo
 the same columns and primary key, without row-level security and without a partition's check.
 `bare` is the same without a primary key: what COPY can do at all.
 
-The hub: the same payloads through `Landing.measured`, as the endpoints hand them over, with a few
-payloads under way at once: the tenant entered, the rows copied into the partition that takes them
-(those that are there already would be sorted out), each host's latest figures and last sight
-updated, all of it committed before the call returns. The parsing of a wire format is not in it.
+The hub: the same payloads through `land_measured`, each in a transaction of its own, as an export
+of OpenTelemetry lands, with a few payloads under way at once: the tenant entered, the rows copied
+into the partition that takes them behind a savepoint (those that are there already would be sorted
+out), each host's latest figures and last sight updated, all of it committed before the next. The
+parsing of a wire format is not in it.
 
 Each round offers all three the same rows; ratios are medians over rounds.
 """
@@ -25,9 +26,9 @@ import asyncpg
 
 from hub.clock import utc_now
 from hub.database import Database
-from hub.fleet.landing import Measured
+from hub.fleet.landing import Measured, land_measured
+from hub.fleet.partitions import Partitions
 from hub.fleet.reports import Figures, Sample
-from hub.ingest.landing import Landing
 
 ROWS_A_PAYLOAD = 5_000
 _UNDER_WAY = 4
@@ -61,16 +62,15 @@ async def _measure(
 ) -> CopyRates:
     owner = await asyncpg.connect(owner_url)
     await owner.execute(_TABLES)
-    database = Database(hub_url, pool_size=4)
+    database, partitions = Database(hub_url, pool_size=2 * _UNDER_WAY), Partitions()
     rates: list[tuple[float, float, float]] = []
     try:
-        async with Landing(database) as landing:
-            for number in range(rounds + 1):  # the first warms up
-                payloads = _payloads(agents, number, rows)
-                raw = await _copied(owner, "bench_raw", tenant_id, payloads)
-                bare = await _copied(owner, "bench_bare", tenant_id, payloads)
-                landed = await _landed(landing, tenant_id, payloads)
-                rates.append((landed, raw, bare))
+        for number in range(rounds + 1):  # the first warms up
+            payloads = _payloads(agents, number, rows)
+            raw = await _copied(owner, "bench_raw", tenant_id, payloads)
+            bare = await _copied(owner, "bench_bare", tenant_id, payloads)
+            landed = await _landed(database, partitions, tenant_id, payloads)
+            rates.append((landed, raw, bare))
         await _check_nothing_is_missing(owner)
     finally:
         await database.close()
@@ -123,13 +123,24 @@ async def _copied(
     return sum(map(len, payloads)) / (perf_counter() - started)
 
 
-async def _landed(landing: Landing, tenant_id: UUID, payloads: Sequence[Sequence[Sample]]) -> float:
+async def _landed(
+    database: Database,
+    partitions: Partitions,
+    tenant_id: UUID,
+    payloads: Sequence[Sequence[Sample]],
+) -> float:
     measured = [_measured(payload) for payload in payloads]
     under_way = asyncio.Semaphore(_UNDER_WAY)
 
     async def land(one: Measured) -> None:
-        async with under_way:
-            await landing.measured(tenant_id, one)
+        async with under_way, database.lean.transaction(tenant_id=tenant_id) as transaction:
+            await land_measured(
+                transaction,
+                tenant_id=tenant_id,
+                measured=one,
+                partitions=partitions,
+                now=utc_now(),
+            )
 
     started = perf_counter()
     await asyncio.gather(*(land(one) for one in measured))
@@ -142,7 +153,7 @@ def _measured(payload: Sequence[Sample]) -> Measured:
         known = latest.get(sample.agent_id)
         if known is None or known.at < sample.at:
             latest[sample.agent_id] = Figures(sample.at, *sample[2:4])
-    return Measured(payload, latest, set(latest))
+    return Measured(payload, latest)
 
 
 async def _check_nothing_is_missing(owner: Any) -> None:

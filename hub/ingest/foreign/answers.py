@@ -17,9 +17,10 @@ from hub.errors import (
     Unavailable,
 )
 from hub.faults import Problem
-from hub.ingest.foreign.bodies import TooLarge, UnsupportedMedia, let_go
+from hub.ingest.foreign.bodies import TooLarge, UnsupportedMedia
 from hub.ingest.foreign.door import RETRY_AFTER_SECONDS
 from hub.ingest.foreign.outcome import Delivered, Outcome
+from hub.ingest.unread import Arriving
 
 _STATUS: tuple[tuple[type[HubError], int], ...] = (
     (Unauthenticated, 401),
@@ -59,10 +60,11 @@ def answered(
 
     @wraps(handle)
     async def answer(request: Request) -> Response:
+        arriving = Arriving(request.receive)
         try:
-            outcome = await handle(request)
+            outcome = await handle(Request(request.scope, arriving))
         except HubError as error:
-            await let_go(request)
+            await arriving.let_go()
             problem = Problem(code=error.code, message=error.message, field=error.field)
             body = {"error": problem.model_dump(exclude_none=True)}
             return JSONResponse(body, status_of(error), headers=headers_of(error))

@@ -1,18 +1,13 @@
 """Bodies that other tools send: read, unpacked and parsed within bounds, or refused with a word."""
 
-import asyncio
 import zlib
-from contextlib import suppress
 from typing import Any
 
 import orjson
 from fastapi import Request
-from starlette.requests import ClientDisconnect
 
 from hub.errors import HubError, InvalidInput
 
-_THROWN_AWAY_BYTES = 1_048_576
-_THROWN_AWAY_SECONDS = 1.0
 MAX_SENT_BYTES = 8 * 1_048_576
 MAX_UNPACKED_BYTES = 16 * 1_048_576
 _AUTOMATIC_HEADER = 32 + zlib.MAX_WBITS  # zlib finds out whether it is gzip or deflate
@@ -36,22 +31,6 @@ async def read_body(request: Request) -> bytes:
     window_bits = _window_bits(request.headers.get("content-encoding", ""))
     sent = await _sent(request)
     return sent if window_bits is None else unpack(sent, window_bits)
-
-
-async def let_go(request: Request) -> None:
-    """Throw away a little of a body that nobody read, before the connection is closed.
-
-    A socket that is closed with bytes still in it is reset, and a reset can overtake the answer:
-    the sender would see a broken connection instead of the word that says what is wrong.
-    """
-    left = _THROWN_AWAY_BYTES
-    # RuntimeError: it was read already.
-    with suppress(RuntimeError, TimeoutError, ClientDisconnect):
-        async with asyncio.timeout(_THROWN_AWAY_SECONDS):
-            async for chunk in request.stream():
-                left -= len(chunk)
-                if left <= 0:
-                    return
 
 
 def media_type(request: Request) -> str:

@@ -7,13 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-import structlog
 from fastapi import Request
 from limits import RateLimitItemPerMinute
 from limits.aio.strategies import FixedWindowRateLimiter
 from limits.storage import storage_from_string
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hub.audit.commands import append_events
@@ -21,6 +18,9 @@ from hub.audit.events import AuditEvent
 from hub.clock import utc_now
 from hub.database import Database
 from hub.errors import Forbidden, Throttled, Unauthenticated, Unavailable
+from hub.fleet.partitions import Partitions
+from hub.ingest.away import or_unavailable
+from hub.ingest.foreign.beside import beside
 from hub.ingest.foreign.bodies import read_body
 from hub.ingest.keys.commands import NOTE_USE_EVERY, PREFIX, note_use
 from hub.ingest.keys.models import IngestSource
@@ -30,8 +30,6 @@ from hub.opaque_tokens import digest_of, is_well_formed
 DELIVERIES_PER_MINUTE = 600
 RETRY_AFTER_SECONDS = 5
 _LIMIT = RateLimitItemPerMinute(DELIVERIES_PER_MINUTE)
-_PARSED_IN_A_THREAD_FROM = 65_536
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +40,7 @@ class Delivery:
     key: PresentedKey
     accepts_unknown_hosts: bool
     now: datetime
+    partitions: Partitions
     # Written at the end: the audit trail's lock is the tenant's, and is to be held for a moment.
     events: list[AuditEvent] = field(default_factory=list)
 
@@ -95,6 +94,7 @@ class Door:
     def __init__(self, *, gate: Gate, limiter: Limiter) -> None:
         self.gate = gate
         self.limiter = limiter
+        self.partitions = Partitions()
 
     @classmethod
     def of(cls, request: Request) -> "Door":
@@ -119,35 +119,25 @@ async def deliver[Payload, Answer](
     door = Door.of(request)
     await door.limiter.count(digest)
     database: Database = request.app.state.database
-    async with door.gate.entered(), _or_unavailable():
+    async with door.gate.entered(), or_unavailable():
         # Before the body is read: a stranger sends no megabytes, and holds no connection meanwhile.
         key = await _known(database, digest, source)
-        payload = await _parsed(await read_body(request), parse)
+        body = await read_body(request)
+        payload = await beside(len(body), parse, body)
         async with database.transaction(tenant_id=key.tenant_id) as session:
-            return await _stored(session, key, payload, store)
-
-
-async def _stored[Payload, Answer](
-    session: AsyncSession,
-    key: PresentedKey,
-    payload: Payload,
-    store: Callable[[Delivery, Payload], Awaitable[Answer]],
-) -> Answer:
-    now = utc_now()
-    accepts = await unknown_hosts_accepted(session, tenant_id=key.tenant_id)
-    delivery = Delivery(session, key, accepts, now)
-    answer = await store(delivery, payload)
-    await append_events(session, tenant_id=key.tenant_id, events=delivery.events, at=now)
-    # Last: the row is shared by all that use the key, so it is locked for a moment only.
-    if key.last_used_at is None or now - key.last_used_at >= NOTE_USE_EVERY:
-        await note_use(session, digest=key.digest, now=now)
+            accepts = await unknown_hosts_accepted(session, tenant_id=key.tenant_id)
+            delivery = Delivery(session, key, accepts, utc_now(), door.partitions)
+            answer = await store(delivery, payload)
+            await _finish(delivery)
     return answer
 
 
-async def _parsed[Payload](body: bytes, parse: Callable[[bytes], Payload]) -> Payload:
-    if len(body) < _PARSED_IN_A_THREAD_FROM:
-        return parse(body)
-    return await asyncio.to_thread(parse, body)
+async def _finish(delivery: Delivery) -> None:
+    """Write what is shared by many deliveries: last, so that it is locked for a moment only."""
+    session, key, now = delivery.session, delivery.key, delivery.now
+    await append_events(session, tenant_id=key.tenant_id, events=delivery.events, at=now)
+    if key.last_used_at is None or now - key.last_used_at >= NOTE_USE_EVERY:
+        await note_use(session, digest=key.digest, now=now)
 
 
 def _shown(request: Request) -> str:
@@ -171,17 +161,3 @@ async def _known(database: Database, digest: str, source: IngestSource) -> Prese
     if key.source is not source:
         raise Forbidden(f"This ingest key is for another source; make one for `{source.value}`.")
     return key
-
-
-@asynccontextmanager
-async def _or_unavailable() -> AsyncIterator[None]:
-    """Turn a database that is away into a refusal that senders know how to wait out."""
-    try:
-        yield
-    except (OSError, PoolTimeoutError, DBAPIError) as error:
-        if isinstance(error, DBAPIError) and not (
-            error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
-        ):
-            raise
-        _log.warning("ingest_unavailable", error=type(error).__name__)
-        raise Unavailable("The database does not answer; nothing was stored.") from error

@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 
 from hub.detections.events import EventKind, SecurityEvent
-from hub.detections.foreign import falco_event_kind, rules_that_see
+from hub.detections.falco_alerts import falco_event_kind
+from hub.detections.foreign import rules_that_see
 from hub.errors import InvalidInput
 from hub.ingest.foreign.bodies import parsed_json
 from hub.ingest.foreign.hosts import hint_of

@@ -4,7 +4,7 @@ from fastapi import Request, Response
 
 from hub.errors import HubError, InvalidInput
 from hub.ingest.foreign.answers import headers_of, status_of
-from hub.ingest.foreign.bodies import UnsupportedMedia, let_go, media_type
+from hub.ingest.foreign.bodies import UnsupportedMedia, media_type
 from hub.ingest.foreign.door import deliver
 from hub.ingest.foreign.otlp.encoding import (
     Encoding,
@@ -16,6 +16,7 @@ from hub.ingest.foreign.otlp.encoding import (
 )
 from hub.ingest.foreign.otlp.store import store_export
 from hub.ingest.keys.models import IngestSource
+from hub.ingest.unread import Arriving
 
 # google.rpc.Code by HTTP status; senders go by the status, people read the code.
 _RPC_CODE = {400: 3, 401: 16, 403: 7, 404: 5, 409: 6, 413: 8, 415: 3, 429: 8, 503: 14}
@@ -27,17 +28,17 @@ async def take_metrics(request: Request) -> Response:
 
     Metrics that the hub does not keep are ignored, and the answer says how many there were.
     """
-    encoding = Encoding.PROTOBUF
+    encoding, arriving = Encoding.PROTOBUF, Arriving(request.receive)
     try:
         encoding = encoding_of(media_type(request))
         rejected = await deliver(
-            request,
+            Request(request.scope, arriving),
             IngestSource.OTLP,
             parse=lambda body: decode(body, encoding),
             store=store_export,
         )
     except HubError as error:
-        await let_go(request)
+        await arriving.let_go()
         return _refusal(error, encoding)
     return Response(encode_answer(rejected, encoding), media_type=encoding.value)
 

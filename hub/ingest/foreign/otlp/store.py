@@ -1,54 +1,69 @@
-"""Exported metrics are stored: samples, the newest figures, and the counters to compare with."""
+"""Exported metrics are stored: samples, the newest figures, and the counters to compare with.
+
+All of it in one transaction, so that a rate is stored with the counters that it was computed from:
+after a failure in between, the time between two exports would be counted twice or not at all.
+"""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
-from datetime import timedelta
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from sqlalchemy import Uuid, any_, delete, literal, select
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
-from hub.clock import hour_of
-from hub.fleet.commands import (
-    insert_metric_samples,
-    mark_late_hour,
-    touch_agents,
-    upsert_latest,
-)
-from hub.fleet.models import AgentLatest
-from hub.fleet.reports import Figures, FileSystem, Sample
+from hub.fleet.landing import Measured, land_measured
+from hub.fleet.reports import Figures, Sample
+from hub.ingest.foreign.beside import beside
 from hub.ingest.foreign.door import Delivery
 from hub.ingest.foreign.hosts import UnknownHost, hosts_of
-from hub.ingest.foreign.models import MetricCounter
+from hub.ingest.foreign.otlp.counter_store import (
+    Stream,
+    forget_counters,
+    keep_counters,
+    lock_counters,
+)
 from hub.ingest.foreign.otlp.counters import Counters
 from hub.ingest.foreign.otlp.encoding import Rejected
 from hub.ingest.foreign.otlp.figures import figures_of, is_empty
+from hub.ingest.foreign.otlp.latest import newest_figures
 from hub.ingest.foreign.otlp.points import COUNTERS, Export, Exporter, Point, moments, read_export
+from hub.lean import LeanTransaction
+from hub.pool import begun_connection
 
-# A collector may spread one collection over several requests, so a host's newest figures are put
-# together from what came within this time.
-_BELONGS_TOGETHER = timedelta(minutes=5)
-_FORGET_COUNTERS = timedelta(days=1)
+_MAX_REASONS = 10
 _NO_HOST = "a resource names no host (`host.name`), and the key has no default host"
+
+type Told = dict[UUID, list[Figures]]
+
+
+class _Computed(NamedTuple):
+    """What the points of an export say."""
+
+    told: Told  # by host, without moments of which nothing is known
+    counted: dict[Stream, Counters]  # those that stand elsewhere now
 
 
 async def store_export(delivery: Delivery, request: ExportMetricsServiceRequest) -> Rejected:
     """Store what the request measures; say what of it was not stored."""
-    export = read_export(request, now=delivery.now, default_host=delivery.key.default_host)
+    size = request.ByteSize()
+    export = await beside(
+        size, read_export, request, now=delivery.now, default_host=delivery.key.default_host
+    )
     agents = await _agents(delivery, export)
-    figures: dict[UUID, list[Figures]] = defaultdict(list)
-    # Sorted, so that two requests about the same hosts lock their counters in one order.
-    for exporter in sorted(agents, key=lambda one: (agents[one], one.stream)):
-        figures[agents[exporter]] += await _measured(
-            delivery, agents[exporter], exporter, export.points[exporter]
-        )
-    await _store(delivery, {agent: told for agent, told in figures.items() if told})
+    points: dict[Stream, list[Point]] = defaultdict(list)
+    for exporter, agent_id in agents.items():  # several, where resources describe one host unlike
+        points[Stream(agent_id, exporter.stream)] += export.points[exporter]
+    counters = await lock_counters(
+        delivery.session,
+        tenant_id=delivery.tenant_id,
+        streams=[stream for stream, told in points.items() if _needs_counters(told)],
+        now=delivery.now,
+    )
+    new = {stream.agent_id for stream, known in counters.items() if not known.series}
+    computed = await beside(size, _compute, points, counters)
+    await keep_counters(delivery.session, counters=computed.counted, now=delivery.now)
+    await forget_counters(delivery.session, agent_ids=new, now=delivery.now)
+    await _land(delivery, computed.told)
     return _rejected(export)
 
 
@@ -70,110 +85,40 @@ async def _agents(delivery: Delivery, export: Export) -> dict[Exporter, UUID]:
     return agents
 
 
-async def _measured(
-    delivery: Delivery, agent_id: UUID, exporter: Exporter, points: list[Point]
-) -> list[Figures]:
-    needs_counters = any(point.metric in COUNTERS and not point.is_delta for point in points)
-    counters = Counters()
-    if needs_counters:
-        counters = await _counters(delivery.session, agent_id, exporter.stream)
-    before = counters.stored()
-    told = [figures_of(moment, counters.rates(moment)) for moment in moments(points)]
-    if needs_counters and counters.stored() != before:
-        await _keep_counters(delivery, agent_id, exporter.stream, counters, is_new=not before)
-    return [one for one in told if not is_empty(one)]
+def _needs_counters(points: Sequence[Point]) -> bool:
+    return any(point.metric in COUNTERS and not point.is_delta for point in points)
 
 
-async def _counters(session: AsyncSession, agent_id: UUID, stream: str) -> Counters:
-    stored = await session.scalar(
-        select(col(MetricCounter.series))
-        .where(col(MetricCounter.agent_id) == agent_id, col(MetricCounter.stream) == stream)
-        .with_for_update()
-    )
-    return Counters.of(stored or {})
+def _compute(
+    points: Mapping[Stream, Sequence[Point]], counters: Mapping[Stream, Counters]
+) -> _Computed:
+    told: Told = defaultdict(list)
+    counted: dict[Stream, Counters] = {}
+    for stream in sorted(points):
+        known = counters.get(stream) or Counters()
+        before = known.stored()
+        figures = [figures_of(moment, known.rates(moment)) for moment in moments(points[stream])]
+        if stream in counters and known.stored() != before:
+            counted[stream] = known
+        told[stream.agent_id] += [one for one in figures if not is_empty(one)]
+    return _Computed({agent_id: some for agent_id, some in told.items() if some}, counted)
 
 
-async def _keep_counters(
-    delivery: Delivery, agent_id: UUID, stream: str, counters: Counters, *, is_new: bool
-) -> None:
-    told = {"at": delivery.now, "series": counters.stored()}
-    await delivery.session.execute(
-        postgresql.insert(MetricCounter)
-        .values(tenant_id=delivery.tenant_id, agent_id=agent_id, stream=stream, **told)
-        .on_conflict_do_update(index_elements=["tenant_id", "agent_id", "stream"], set_=told)
-    )
-    if is_new:
-        # An SDK is another exporter after each restart; what it was before counts no more.
-        await delivery.session.execute(
-            delete(MetricCounter).where(
-                col(MetricCounter.agent_id) == agent_id,
-                col(MetricCounter.at) < delivery.now - _FORGET_COUNTERS,
-            ),
-            execution_options={"synchronize_session": False},
-        )
-
-
-async def _store(delivery: Delivery, figures: Mapping[UUID, Sequence[Figures]]) -> None:
-    if not figures:
+async def _land(delivery: Delivery, told: Told) -> None:
+    if not told:
         return
-    session, tenant_id = delivery.session, delivery.tenant_id
-    samples = [_sample(agent_id, one) for agent_id in figures for one in figures[agent_id]]
-    await insert_metric_samples(session, tenant_id=tenant_id, samples=samples)
-    this_hour = hour_of(delivery.now)
-    late = {(one.agent_id, hour_of(one.at)) for one in samples if one.at < this_hour}
-    for agent_id, hour in sorted(late):
-        await mark_late_hour(session, tenant_id=tenant_id, agent_id=agent_id, at=hour)
-    newest = await _newest(session, figures)
-    await upsert_latest(session, tenant_id=tenant_id, figures=newest, not_after=delivery.now)
-    for agent_id in sorted(newest):
-        at = min(newest[agent_id].at, delivery.now)
-        await touch_agents(session, tenant_id=tenant_id, agent_ids=[agent_id], at=at)
-
-
-async def _newest(
-    session: AsyncSession, figures: Mapping[UUID, Sequence[Figures]]
-) -> dict[UUID, Figures]:
-    statement = (
-        select(AgentLatest)
-        .where(col(AgentLatest.agent_id) == any_(literal(sorted(figures), ARRAY(Uuid))))
-        .order_by(col(AgentLatest.agent_id))
-        .with_for_update()
+    newest = await newest_figures(delivery.session, tenant_id=delivery.tenant_id, told=told)
+    # The session's own transaction: what lands there is committed with the counters.
+    transaction = LeanTransaction(await begun_connection(delivery.session))
+    await land_measured(
+        transaction,
+        tenant_id=delivery.tenant_id,
+        measured=Measured(
+            [_sample(agent_id, one) for agent_id in sorted(told) for one in told[agent_id]], newest
+        ),
+        partitions=delivery.partitions,
+        now=delivery.now,
     )
-    rows = await session.scalars(statement, execution_options={"populate_existing": True})
-    known = {row.agent_id: _figures(row) for row in rows}
-    newest = {}
-    for agent_id, told in figures.items():
-        merged = known.get(agent_id)
-        for one in sorted(told, key=lambda one: one.at):
-            merged = one if merged is None else _together(merged, one)
-        assert merged is not None  # noqa: S101 - agents without figures were left out
-        newest[agent_id] = merged
-    return newest
-
-
-def _together(one: Figures, other: Figures) -> Figures:
-    """Return the newer figures, with what only the older ones tell, if they are of one time."""
-    newer, older = (other, one) if other.at >= one.at else (one, other)
-    if newer.at - older.at > _BELONGS_TOGETHER:
-        return newer
-    gaps: dict[str, Any] = {
-        field.name: getattr(older, field.name)
-        for field in fields(Figures)
-        if getattr(newer, field.name) in (None, ())
-    }
-    gaps |= {} if newer.disks else {"disks": older.disks}
-    return replace(newer, **gaps)
-
-
-def _figures(row: AgentLatest) -> Figures:
-    numbers = {
-        field.name: getattr(row, field.name)
-        for field in fields(Figures)
-        if field.name not in {"at", "disks"}
-    }
-    disks = row.details.get("disks", [])
-    assert isinstance(disks, list)  # noqa: S101 - as `upsert_latest` writes it
-    return Figures(at=row.at, disks=[FileSystem(**disk) for disk in disks], **numbers)
 
 
 def _sample(agent_id: UUID, figures: Figures) -> Sample:
@@ -190,7 +135,8 @@ def _sample(agent_id: UUID, figures: Figures) -> Sample:
 
 
 def _rejected(export: Export) -> Rejected:
-    words = [f"{count} points: {reason}" for reason, count in sorted(export.reasons.items())][:10]
+    reasons = sorted(export.reasons.items())[:_MAX_REASONS]
+    words = [f"{count} points: {reason}" for reason, count in reasons]
     if export.ignored:
         # A warning with nothing rejected, as OTLP allows: an operator wants to know.
         words.append(
