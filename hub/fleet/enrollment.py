@@ -27,6 +27,11 @@ _TEXT_COLUMNS = (
 )
 _LIST_COLUMNS = ("tags", "addresses")
 _NUMBER_COLUMNS = ("cpu_count", "memory_bytes")
+PLAN_IS_FULL = (
+    "The {plan} plan covers {limit} servers, and {number} are enrolled. Whoever runs this hub can"
+    " raise the limit by changing the plan (`monsys tenant plan`), or retire a server that is gone;"
+    " hosts that are enrolled already keep reporting."
+)
 
 
 async def enroll_agents(
@@ -89,10 +94,7 @@ async def check_places(session: AsyncSession, plan: Plan, *, names: Sequence[str
     count = (await session.execute(statement.where(col(Agent.retired_at).is_(None)))).one()
     if len(names) > count[1] and count[0] + len(names) - count[1] > plan.server_limit:
         raise Conflict(
-            f"The {plan.name} plan covers {plan.server_limit} servers, and {count[0]} are"
-            " enrolled. Whoever runs this hub can raise the limit by changing the plan (`monsys"
-            " tenant plan`), or retire a server that is gone; hosts that are enrolled already keep"
-            " reporting.",
+            PLAN_IS_FULL.format(plan=plan.name, limit=plan.server_limit, number=count[0]),
             field="name",
         )
 

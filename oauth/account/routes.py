@@ -3,8 +3,11 @@
 from fastapi import APIRouter
 
 from oauth.account import (
+    alert_routes,
     app_routes,
     connector_routes,
+    host_routes,
+    ingest_routes,
     invitation_routes,
     member_routes,
     password_routes,
@@ -12,11 +15,12 @@ from oauth.account import (
     sign_up_routes,
     tenant_routes,
     totp_routes,
+    webhook_routes,
 )
 
 
 def account_routes() -> APIRouter:
-    """Return sign-up, password, security, members, connector and apps."""
+    """Return the pages from sign-up to alert rules."""
     router = APIRouter()
     for module in (
         sign_up_routes,
@@ -28,6 +32,10 @@ def account_routes() -> APIRouter:
         member_routes,
         connector_routes,
         app_routes,
+        host_routes,
+        ingest_routes,
+        webhook_routes,
+        alert_routes,
     ):
         router.include_router(module.router)
     return router

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 import oauth
+from hub.fleet import enrollment
 from hub.language import catalogue, negotiated
 from hub.mail import NoMail
 from hub.principal import Role
+from hub.severity import Severity
 from hub.tenancy import members, password_policy
 from tests.oauth.account.conftest import MakeSomeone
 from tests.oauth.account.outbox import Outbox
@@ -21,6 +23,7 @@ MODULES = [
     *OAUTH.glob("sign_in*.py"),
     *OAUTH.glob("authorize*.py"),
     *OAUTH.glob("account/*.py"),
+    Path(enrollment.__file__),
     Path(members.__file__),
     Path(password_policy.__file__),
 ]
@@ -30,6 +33,7 @@ ELSEWHERE = {
     "Too many parameters.",
     "Send the parameters as application/x-www-form-urlencoded.",
     *(role.value for role in Role),
+    *(severity.value for severity in Severity),
 }
 # For developers, in the log or in an exception that no page shows.
 NOT_SHOWN = {"monsys"}
