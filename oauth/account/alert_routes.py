@@ -11,7 +11,8 @@ from hub.alerts.mutes import MUTES, mutes_page, unmute
 from hub.alerts.rule_models import AlertRule
 from hub.alerts.rule_queries import RULES, identity_of, rules_page
 from hub.alerts.rule_words import duration_words
-from hub.alerts.rules import delete_rule, update_rule
+from hub.alerts.rules import delete_rule, install_rules, update_rule
+from hub.alerts.templates import DEFAULTS
 from hub.clock import utc_now
 from hub.errors import InvalidInput
 from hub.principal import Permission
@@ -25,6 +26,7 @@ PATH = "/account/alerts"
 ROWS_A_PAGE = 100
 ASK_AN_OPERATOR = "Only owners, admins and operators may do this. Nothing was changed; ask one."
 _NOTES = {
+    "usual": "The usual rules are there, and watch from now on.",
     "enabled": "The rule is on. It opens alerts from now on.",
     "disabled": "The rule is off, and its open alerts are over.",
     "deleted": "The rule is deleted, and its open alerts are over.",
@@ -83,6 +85,18 @@ async def delete(request: Request, oauth: OAuthDep) -> Response:
         )
 
     return await _done(request, oauth, take_out, note="deleted")
+
+
+@router.post(f"{PATH}/usual", responses=PAGE_RESPONSES, openapi_extra=form_body(csrf_token=""))
+async def add_usual(request: Request, oauth: OAuthDep) -> Response:
+    """Make the rules that new tenants have; those that are there stay as they are."""
+
+    async def add(session: AsyncSession, found: Visit) -> None:
+        await install_rules(
+            session, principal=found.person, templates=DEFAULTS, **now_and_request(found)
+        )
+
+    return await _done(request, oauth, add, note="usual")
 
 
 @router.post(

@@ -8,6 +8,7 @@ from hub.alerts.mutes import MuteLength, MuteSubject, mute, mutes_page
 from hub.alerts.rule_models import AlertRule
 from hub.alerts.rule_queries import rules_page
 from hub.alerts.rules import create_rule
+from hub.alerts.templates import DEFAULTS
 from hub.clock import utc_now
 from hub.database import Database
 from hub.principal import Role
@@ -81,6 +82,25 @@ async def test_a_deleted_rule_is_gone(
     assert (await owner.browser.submit(form)).headers["location"] == f"{PATH}?done=deleted"
     assert await rules_of(database, tenant) == []
     assert (await owner.browser.submit(form)).status_code == 400
+
+
+async def test_where_no_rule_is_the_usual_ones_are_offered(
+    someone: MakeSomeone, database: Database, tenant: Tenant
+) -> None:
+    owner = await someone()
+    form = (await owner.page(PATH)).form(f"{PATH}/usual")
+    viewer = await someone(Role.VIEWER)
+    assert f"{PATH}/usual" not in [one.action for one in (await viewer.page(PATH)).forms]
+    assert (await viewer.post(f"{PATH}/usual")).status_code == 403
+    assert await rules_of(database, tenant) == []
+    assert (await owner.browser.submit(form)).headers["location"] == f"{PATH}?done=usual"
+    await owner.browser.submit(form)  # again: what is there stays as it is
+    assert sorted(str(rule.template) for rule in await rules_of(database, tenant)) == sorted(
+        DEFAULTS
+    )
+    page = await owner.page(f"{PATH}?done=usual")
+    assert "The usual rules are there, and watch from now on." in page.text
+    assert f"{PATH}/usual" not in [one.action for one in page.forms]
 
 
 @pytest.mark.parametrize("role", [Role.OWNER, Role.ADMIN, Role.OPERATOR])

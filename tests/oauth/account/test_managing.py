@@ -39,6 +39,7 @@ FORMS = {
     "/account/alerts/enable": {"rule": NOBODY},
     "/account/alerts/disable": {"rule": NOBODY},
     "/account/alerts/delete": {"rule": NOBODY},
+    "/account/alerts/usual": {},
     "/account/alerts/unmute": {"mute": NOBODY},
 }
 FOR_OPERATORS = "/account/alerts/unmute"
