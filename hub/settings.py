@@ -168,7 +168,7 @@ class Settings(BaseSettings):
         if self.environment is Environment.PRODUCTION:
             for name in ("api_origin", "public_app_origin"):
                 if not getattr(self, name).startswith("https://"):
-                    raise ValueError(f"{name} must be https:// in production")
+                    raise ValueError(f"MONSYS_{name.upper()} must be https:// in production")
             if self.secret_key is None:
                 raise ValueError("MONSYS_SECRET_KEY must be set in production")
         return self

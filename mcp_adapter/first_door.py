@@ -11,6 +11,8 @@ from typing import override
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from hub.request_id import RequestIdMiddleware
+
 
 class FirstDoor(FastAPI):
     """An application with a way past its own middleware: what stands there brings its own."""
@@ -27,3 +29,8 @@ class FirstDoor(FastAPI):
                 await app(scope, receive, send)
                 return
         await super().__call__(scope, receive, send)
+
+    @override
+    def build_middleware_stack(self) -> ASGIApp:
+        """Give faults their request id, too: Starlette answers them outside of all middleware."""
+        return RequestIdMiddleware(super().build_middleware_stack())

@@ -27,6 +27,10 @@ from mcp_adapter.request import AsgiApp, Request
 
 _log = structlog.get_logger(__name__)
 _MAX_BATCH = 20
+_NOT_POSTED = (
+    "This is the connector's address: MCP clients send their messages here with POST."
+    " /docs/claude-connector says how to connect one."
+)
 
 
 class Transport:
@@ -93,7 +97,10 @@ class Transport:
             return preflight()
         if method != "POST":
             # No stream is kept open and there is no session to end: nothing to GET or DELETE.
-            return Answer(405, None, (("Allow", "POST"),))
+            # People do open the address in a browser, which shows an empty 405 as a failure.
+            return error_answer(
+                405, messages.INVALID_REQUEST, _NOT_POSTED, headers=(("Allow", "POST"),)
+            )
         return None
 
     async def _principal(self, request: Request) -> Principal | Answer:

@@ -1,7 +1,7 @@
 """Real, public vulnerabilities that hit the demo's fleet; facts as their advisories state them."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from hub.severity import Severity
 from hub.vulnerabilities.commands import AdvisoryRecord
@@ -68,7 +68,7 @@ KERNEL_ADVISORIES = (
     ),
     KernelAdvisory(
         _advisory("CVE-2024-1086", Severity.HIGH, 7.8, (2024, 1, 31),
-                  "netfilter nf_tables: use-after-free in nft_verdict_init, exploited in the wild"),
+                  "netfilter nf_tables: use-after-free in nft_verdict_init, local root"),
         (((5, 11, 0), (5, 15, 149)), ((5, 16, 0), (6, 1, 76)), ((6, 2, 0), (6, 6, 15)),
          ((6, 7, 0), (6, 7, 3))),
     ),
@@ -80,7 +80,7 @@ KERNEL_ADVISORIES = (
     ),
     KernelAdvisory(
         _advisory("CVE-2024-53104", Severity.HIGH, 7.8, (2024, 12, 2),
-                  "media uvcvideo: out-of-bounds write on undefined frames, exploited in the wild"),
+                  "media uvcvideo: out-of-bounds write while parsing undefined frames"),
         (((5, 11, 0), (5, 15, 172)), ((5, 16, 0), (6, 1, 117)), ((6, 2, 0), (6, 6, 61)),
          ((6, 7, 0), (6, 11, 8))),
     ),
@@ -160,6 +160,16 @@ LOG4J = _advisory(
     "Log4Shell: remote code execution through JNDI lookups in log messages", "CVE-2021-44228",
 )
 # fmt: on
+# CISA's catalogue of exploited vulnerabilities, and the day on which each was added.
+EXPLOITED = (
+    ("CVE-2021-44228", date(2021, 12, 10)),
+    ("CVE-2022-0847", date(2022, 4, 25)),
+    ("CVE-2023-0386", date(2025, 6, 17)),
+    ("CVE-2023-44487", date(2023, 10, 10)),
+    ("CVE-2024-1086", date(2024, 5, 30)),
+    ("CVE-2024-53104", date(2025, 2, 5)),
+    ("CVE-2025-38352", date(2025, 9, 4)),
+)
 PACKAGE_ADVISORIES = (
     OPENSSH,
     CURL,

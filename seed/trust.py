@@ -75,7 +75,7 @@ NORTHWIND_PROBLEMS = (
     Problem("supply_chain", "CVE-2024-6387", "OpenSSH regreSSHion is not fixed on exposed hosts",
             Severity.HIGH, ("gw-antwerp-01", "gw-hamburg-01", "gw-rotterdam-01", "scan-hamburg-01",
                             "scan-rotterdam-01", "web-edge-01")),
-    Problem("supply_chain", "CVE-2023-38545", "curl's SOCKS5 overflow is not fixed",
+    Problem("supply_chain", "CVE-2023-38545", "curl's SOCKS5 overflow, where a proxy is used",
             Severity.CRITICAL, ("backup-prod-01", "db-stg-01", "web-edge-01", "web-stg-01",
                                 "worker-stg-01", "worker-stg-02")),
     Problem("supply_chain", "CVE-2021-44228", "Log4Shell on the build host", Severity.CRITICAL,

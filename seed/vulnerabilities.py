@@ -11,8 +11,9 @@ from hub.vulnerabilities.commands import (
     record_findings,
     store_advisories,
 )
+from hub.vulnerabilities.feeds.signals import record_exploited
 from hub.vulnerabilities.models import FindingKind, FindingState
-from seed.advisories import KERNEL_ADVISORIES, PACKAGE_ADVISORIES
+from seed.advisories import EXPLOITED, KERNEL_ADVISORIES, PACKAGE_ADVISORIES
 from seed.fleet import agent_id_in, last_seen
 from seed.hosts import HostSpec
 from seed.packages import vulnerable_packages
@@ -27,6 +28,7 @@ async def plant_vulnerabilities(
     """Store the advisories and what they hit."""
     kernel = [advisory.record for advisory in KERNEL_ADVISORIES]
     await store_advisories(session, [*kernel, *PACKAGE_ADVISORIES])
+    await record_exploited(session, EXPLOITED)
     findings = [
         finding
         for host in hosts

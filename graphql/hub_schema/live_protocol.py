@@ -90,6 +90,13 @@ class LiveProtocol(BaseGraphQLTransportWSHandler[Any, None]):
         self._is_still = is_still
 
     @override
+    async def handle_message(self, message: Any) -> None:
+        if isinstance(message, dict):
+            await super().handle_message(cast("Any", message))
+        else:
+            await self.handle_invalid_message("a message is a JSON object")
+
+    @override
     async def handle_subscribe(self, message: Any) -> None:
         payload = message.get("payload")
         if not isinstance(payload, dict) or not isinstance(message.get("id"), str):

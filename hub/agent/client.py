@@ -1,21 +1,27 @@
 """How the agent speaks to the hub: signed requests, a time limit, and what an answer means."""
 
+import errno
 import gzip
 import http.client
 import json
+import os
+import socket
 import ssl
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from nacl.signing import SigningKey
 
 from hub.agent.version import agent_version
+from hub.agent.watch.observed import one_line
 from hub.fleet.signatures import (
     LAST_SEQUENCE_HEADER,
     MAX_CLOCK_SKEW,
@@ -24,9 +30,15 @@ from hub.fleet.signatures import (
 )
 
 INGEST_PATH = "/api/v1/ingest"
-_TIMEOUT_SECONDS = 15
+_TIMEOUT_SECONDS = 15  # without a sign of life
+_ANSWER_WITHIN_SECONDS = 60.0  # whatever signs there are
 _WORTH_PACKING_BYTES = 4096
-_MAX_ANSWER_BYTES = 65_536
+_MAX_DIGITS = 18
+_MAX_ANSWER_BYTES = 1 << 20  # it may name a thousand events that were not taken
+_MAX_MESSAGE = 500
+# Each success of a hub says one of these. Other things say 200 to everything: the sign-in page of a
+# guest network, a proxy's welcome. What they "accept" would be lost.
+_SIGNS_OF_A_HUB = frozenset({"status", "agent_id"})
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -60,16 +72,18 @@ class Answer:
     last_sequence: int | None = None  # the hub saw this number, and wants a higher one
     field: str = ""  # what the refusal is about
     content: Mapping[str, Any] | None = None
+    is_foreign: bool = False  # a success, but not of a hub
 
     @property
     def is_accepted(self) -> bool:
         """Whether the hub has the report durably."""
-        return 200 <= self.status < 300  # noqa: PLR2004 - the class of success
+        return _is_success(self.status) and not self.is_foreign
 
     @property
     def is_worth_retrying(self) -> bool:
         """Whether the same report may be accepted later."""
-        return self.status in {0, 408, 425, 429} or self.status >= 500  # noqa: PLR2004 - faults
+        is_fault = self.status in {0, 408, 425, 429} or self.status >= 500  # noqa: PLR2004
+        return is_fault or self.is_foreign
 
     @property
     def is_clock_wrong(self) -> bool:
@@ -91,16 +105,14 @@ class HubClient:
         allow_plain_http: bool = False,
         now: Callable[[], float] = time.time,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise AgentError("The hub's URL must look like https://api.example.com.")
+        parts = _checked(url)
         if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not allow_plain_http:
             raise AgentError(
                 "Over http:// what the host reports could be read on the way. Use https://, or pass"
                 " --allow-plain-http when the network itself is trusted."
             )
         self._is_tls = parts.scheme == "https"
-        self._host = parts.hostname
+        self._host = parts.hostname or ""
         self._port = parts.port
         self._prefix = parts.path.rstrip("/")
         self._key = key
@@ -145,9 +157,11 @@ class HubClient:
     def _exchange(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         connection = self._connection()
         try:
-            connection.request("POST", path, body=body, headers=dict(headers))
-            response = connection.getresponse()
-            content = response.read(_MAX_ANSWER_BYTES)
+            connection.connect()
+            with _bounded(connection.sock):
+                connection.request("POST", path, body=body, headers=dict(headers))
+                response = connection.getresponse()
+                content = response.read(_MAX_ANSWER_BYTES)
             return _answer(response.status, response.headers, content, now=self._now())
         finally:
             connection.close()
@@ -160,6 +174,42 @@ class HubClient:
         return http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT_SECONDS)
 
 
+def _checked(url: str) -> SplitResult:
+    """Return the parts of a hub's URL; raise AgentError for what cannot be one."""
+    try:
+        parts = urlsplit(url)
+        is_one = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        (parts.hostname or "").encode("idna")
+    except ValueError:  # of the port, of brackets, of a name with empty or too long parts
+        is_one = False
+    is_plain = url.isascii() and url.isprintable() and " " not in url and "@" not in url
+    if not is_one or not is_plain:
+        raise AgentError("The hub's URL must look like https://api.example.com.")
+    return parts
+
+
+@contextmanager
+def _bounded(connection: socket.socket) -> Iterator[None]:
+    """End the exchange when it takes too long as a whole: one byte now and then is no answer."""
+    is_late = threading.Event()
+
+    def cut_off() -> None:
+        is_late.set()
+        with suppress(OSError):
+            # Not the method of TLS sockets: the other thread still reads through their state.
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+    timer = threading.Timer(_ANSWER_WITHIN_SECONDS, cut_off)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+        if is_late.is_set():
+            raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+    finally:
+        timer.cancel()
+
+
 @cache
 def _tls() -> ssl.SSLContext:
     """Return the system's trust, read once: reading it takes longer than a whole report."""
@@ -168,35 +218,47 @@ def _tls() -> ssl.SSLContext:
 
 def _answer(status: int, headers: Message, body: bytes, *, now: float) -> Answer:
     content = _json_object(body)
-    retry_after = headers.get("Retry-After", "")
-    last_sequence = headers.get(LAST_SEQUENCE_HEADER, "")
+    retry_after = _number(headers.get("Retry-After", ""))
+    is_hub = content is not None and not _SIGNS_OF_A_HUB.isdisjoint(content)
+    is_foreign = _is_success(status) and not is_hub
     return Answer(
         status=status,
-        message=_message(status, content),
+        message=_message(status, content, is_foreign=is_foreign),
         field=_field(content),
-        retry_after_seconds=float(retry_after) if retry_after.isdigit() else None,
+        retry_after_seconds=None if retry_after is None else float(retry_after),
         clock_ahead_seconds=_clock_ahead(headers.get("Date", ""), now),
-        last_sequence=int(last_sequence) if last_sequence[:18].isdigit() else None,
+        last_sequence=_number(headers.get(LAST_SEQUENCE_HEADER, "")),
         content=content,
+        is_foreign=is_foreign,
     )
+
+
+def _is_success(status: int) -> bool:
+    return 200 <= status < 300  # noqa: PLR2004 - the class of success
+
+
+def _number(text: str) -> int | None:
+    """Return the number that a header names; None when it names none that can be meant."""
+    return int(text) if len(text) <= _MAX_DIGITS and text.isascii() and text.isdigit() else None
 
 
 def _json_object(body: bytes) -> Mapping[str, Any] | None:
     try:
         content = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 
 
-def _message(status: int, content: Mapping[str, Any] | None) -> str:
-    if 200 <= status < 300:  # noqa: PLR2004 - the class of success
+def _message(status: int, content: Mapping[str, Any] | None, *, is_foreign: bool) -> str:
+    """Return what a refusal says, fit for a terminal; empty for a success."""
+    if _is_success(status) and not is_foreign:
         return ""
     error = (content or {}).get("error")
-    if not isinstance(error, dict) or "message" not in error:
+    if is_foreign or not isinstance(error, dict) or "message" not in error:
         return f"The answer ({status}) is not one of a monsys hub."
     field = f" (field {error['field']})" if error.get("field") else ""
-    return f"{error['message']}{field}"
+    return one_line(f"{error['message']}{field}", _MAX_MESSAGE)
 
 
 def _field(content: Mapping[str, Any] | None) -> str:
@@ -207,7 +269,7 @@ def _field(content: Mapping[str, Any] | None) -> str:
 def _clock_ahead(date: str, now: float) -> float | None:
     try:
         return now - parsedate_to_datetime(date).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -16,12 +16,17 @@ import structlog
 from hub.agent.client import Answer
 from hub.agent.load import MAX_EVENTS, Event, Load, encoded
 from hub.agent.spool import Kind, Spool
+from hub.agent.watch.observed import one_line
 
 # Together with a fresh report every five seconds this stays below the hub's 240 a minute.
 BACKLOG_A_TURN = 10
 _FIRST_PAUSE_SECONDS = 5.0
 _LONGEST_PAUSE_SECONDS = 60.0
+_LONGEST_PAUSE_ASKED_FOR = 600.0  # a hub that asks for more is mistaken
 _REFUSED_FOR_GOOD = frozenset({413, 422})
+# A hub that stumbles over what is in a report, or something before it that takes it for an attack.
+_STUMBLED = frozenset({400, 403, 406, 500})
+_PATIENCE_SECONDS = 3600.0  # with one thing over which the hub stumbles, when it takes others
 # What a report keeps on disk: an inventory is read anew when the hub is back.
 _METRICS = ("at", "agent_version", "system", "figures")
 _log = structlog.get_logger(__name__)
@@ -56,6 +61,8 @@ class Delivery:
         self._pause = _FIRST_PAUSE_SECONDS
         self._not_before = 0.0
         self._limit = MAX_EVENTS
+        self._stumbling: tuple[str | int, float] = ("", 0.0)
+        self._said: tuple[int, str] | None = None
 
     @property
     def is_resting(self) -> bool:
@@ -74,12 +81,13 @@ class Delivery:
         answer = self._send(encoded({**report, "events": events} if events else report))
         if answer.is_accepted:
             load.acknowledge(self._spool)
+            self._note_refused(answer)
             self._limit = MAX_EVENTS
             return Outcome.TAKEN
-        if events and _is_refused_for_good(answer):
+        if events and (_is_refused_for_good(answer) or answer.status in _STUMBLED):
             outcome = self._alone(report)
             if outcome is Outcome.TAKEN:  # so it was the events that the hub refused
-                self._single_out(load)
+                self._single_out(load, answer)
                 return Outcome.TAKEN_WITHOUT_EVENTS
             return outcome
         return self._given_up(answer) if _is_refused_for_good(answer) else self._kept(report)
@@ -94,14 +102,16 @@ class Delivery:
             if content is None:
                 continue
             answer = self._send(content)
-            if answer.is_accepted or _is_refused_for_good(answer):
+            is_hopeless = _is_refused_for_good(answer) or self._is_hopeless(answer, entry.number)
+            if answer.is_accepted or is_hopeless:
                 self._spool.remove(entry)
-            if _is_refused_for_good(answer):
+            if is_hopeless:
                 _log.warning("buffered_report_refused", reason=answer.message)
 
     def try_again(self) -> None:
         """Forget earlier refusals: something about this agent was mended."""
         self._pause, self._not_before = _FIRST_PAUSE_SECONDS, 0.0
+        self._said = None
 
     def _send(self, body: bytes) -> Answer:
         self.answer = answer = self.post(body)
@@ -110,11 +120,18 @@ class Delivery:
         else:
             # With jitter: a fleet must not return in step after an outage.
             jitter = random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing
-            pause = max(self._pause * jitter, answer.retry_after_seconds or 0.0)
-            self._not_before = self._monotonic() + pause
+            asked_for = min(answer.retry_after_seconds or 0.0, _LONGEST_PAUSE_ASKED_FOR)
+            self._not_before = self._monotonic() + max(self._pause * jitter, asked_for)
             self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
-            _log.warning("report_not_taken", status=answer.status, reason=answer.message)
+            self._say_once(answer)
         return answer
+
+    def _say_once(self, answer: Answer) -> None:
+        """Warn when the hub says something new: an outage of a week is no week of warnings."""
+        words = (answer.status, answer.message)
+        tell = _log.debug if words == self._said else _log.warning
+        tell("report_not_taken", status=answer.status, reason=answer.message)
+        self._said = words
 
     def _alone(self, report: Report) -> Outcome:
         answer = self._send(encoded(report))
@@ -133,15 +150,34 @@ class Delivery:
         _log.warning("report_refused", status=answer.status, reason=answer.message)
         return Outcome.REFUSED
 
-    def _single_out(self, load: Load) -> None:
+    def _single_out(self, load: Load, answer: Answer) -> None:
         """Send fewer events the next time, until the one that is refused is alone; let it go."""
         if len(load.events) > 1:
             self._limit = max(1, len(load.events) // 2)
-        elif load.events:
-            _log.error("event_refused", id=load.events[0].get("id"))
+            return
+        for event in load.events:
+            identity = str(event.get("id"))
+            if not _is_refused_for_good(answer) and not self._is_hopeless(answer, identity):
+                return  # a hub that stumbles may be mended soon
+            _log.error("event_refused", id=identity, reason=answer.message)
             self.set_aside += 1
             load.acknowledge(self._spool)
             self._limit = MAX_EVENTS
+
+    def _is_hopeless(self, answer: Answer, what: str | int) -> bool:
+        """Tell whether the hub has stumbled over this very thing for too long."""
+        if answer.status not in _STUMBLED:
+            return False
+        if self._stumbling[0] != what:
+            self._stumbling = (what, self._monotonic())
+        return self._monotonic() - self._stumbling[1] >= _PATIENCE_SECONDS
+
+    def _note_refused(self, answer: Answer) -> None:
+        """Count the events of an accepted report that the hub did not take."""
+        refused = (answer.content or {}).get("refused_events")
+        for event in refused if isinstance(refused, list) else ():
+            _log.warning("event_not_taken", refused=one_line(str(event), 300))
+            self.set_aside += 1
 
 
 def _is_refused_for_good(answer: Answer) -> bool:

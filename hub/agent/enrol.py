@@ -3,8 +3,10 @@
 import base64
 import socket
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from nacl.signing import SigningKey
 
@@ -20,6 +22,7 @@ ENROL_PATH = "/api/v1/agents/enroll"
 RETIRE_PATH = "/api/v1/agents/retire"
 _ATTEMPTS = 4
 _PAUSE_SECONDS = 1.0
+_SHORTEST_INTERVAL, _LONGEST_INTERVAL = 1.0, 3600.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +55,46 @@ def enrol(
         }
     )
     answer = _ask(client, body)
-    content = answer.content or {}
-    identity = Identity(
-        url=url,
-        key=key,
-        agent_id=str(content["agent_id"]),
-        name=str(content["name"]),
-        chosen_name=chosen_name,
-        interval_seconds=float(content["interval_seconds"]),
-        allows_plain_http=allow_plain_http,
+    enrolled = _enrolled(
+        answer.content or {},
+        Identity(
+            url=url,
+            key=key,
+            agent_id="",
+            name="",
+            chosen_name=chosen_name,
+            interval_seconds=0.0,
+            allows_plain_http=allow_plain_http,
+        ),
     )
-    write_identity(folder, identity)
-    return Enrolled(identity, bool(content["is_new"]), str(content["hub_version"]))
+    write_identity(folder, enrolled.identity)
+    return enrolled
 
 
 def retire(folder: Path) -> Answer:
     """Ask the hub to trust this machine's key no more."""
     return client_of(folder, read_identity(folder)).post(RETIRE_PATH, b"{}")
+
+
+def _enrolled(told: Mapping[str, Any], wanted: Identity) -> Enrolled:
+    """Return what the hub made of this machine; raise AgentError when it says nothing like it."""
+    try:
+        identity = replace(
+            wanted,
+            agent_id=str(told["agent_id"]),
+            name=str(told["name"]),
+            interval_seconds=float(told["interval_seconds"]),
+        )
+        enrolled = Enrolled(identity, bool(told["is_new"]), str(told["hub_version"]))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise _no_hub() from error
+    if not _SHORTEST_INTERVAL <= identity.interval_seconds <= _LONGEST_INTERVAL:
+        raise _no_hub()
+    return enrolled
+
+
+def _no_hub() -> AgentError:
+    return AgentError("The address is not that of a monsys hub; check --url.")
 
 
 def _ask(client: HubClient, body: bytes) -> Answer:
@@ -91,8 +117,6 @@ def _ask(client: HubClient, body: bytes) -> Answer:
         )
     if not answer.is_accepted:
         raise AgentError(f"The machine was not enrolled. {answer.message}")
-    if "agent_id" not in (answer.content or {}):
-        raise AgentError("The address is not that of a monsys hub; check --url.")
     return answer
 
 

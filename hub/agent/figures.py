@@ -3,10 +3,13 @@
 import os
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import psutil
 
+from hub.agent.watch.observed import one_line
+
+MAX_DISKS = 200  # what the hub takes
+_MAX_NAME = 512
 # Images that are full by design; an alert on them would never end.
 _READ_ONLY_IMAGES = frozenset({"squashfs", "iso9660", "erofs", "cramfs"})
 _BITS_PER_MEGABIT = 1_000_000
@@ -81,12 +84,13 @@ def read_disks() -> list[Disk]:
     for partition in sorted(
         partitions, key=lambda found: (len(found.mountpoint), found.mountpoint)
     ):
-        is_new = partition.device not in seen and Path(partition.mountpoint).is_dir()
+        # Not pathlib's, which raises for a mount that its owner lets nobody else look into.
+        is_new = partition.device not in seen and os.path.isdir(partition.mountpoint)  # noqa: PTH112
         if is_new and partition.fstype not in _READ_ONLY_IMAGES:
             seen.add(partition.device)
             mounts[partition.mountpoint] = partition.device
     disks = (_read_disk(mount, device) for mount, device in sorted(mounts.items()))
-    return [disk for disk in disks if disk is not None]
+    return [disk for disk in disks if disk is not None][:MAX_DISKS]
 
 
 def _root_device() -> str:
@@ -104,8 +108,8 @@ def _read_disk(mount: str, device: str) -> Disk | None:
     if usage.total == 0:
         return None
     return Disk(
-        mount=mount,
-        device=device,
+        mount=one_line(mount, _MAX_NAME),  # who plugs a disk in has chosen its name
+        device=one_line(device, _MAX_NAME),
         used_percent=usage.percent,
         used_bytes=usage.used,
         total_bytes=usage.total,

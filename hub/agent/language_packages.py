@@ -1,13 +1,14 @@
 """Packages that pip and npm installed for the whole machine, beside the system's own ones."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from hub.agent.packages import Package
-from hub.agent.watch.host import Host, text_of
+from hub.agent.watch.host import Host, names_in, text_of
 
 _PYTHON_FOLDERS = (
     "/usr/lib/python3*/dist-packages",
@@ -75,7 +76,7 @@ def _node_packages(folder: Path) -> Iterator[Package]:
     for entry in _entries(folder):
         names = _entries(entry) if entry.name.startswith("@") else [entry]
         for package in names:
-            if str(package.resolve()).startswith("/usr/share/"):  # Debian's own
+            if os.path.realpath(package).startswith("/usr/share/"):  # Debian's own
                 continue
             described = _package_json(package / "package.json")
             if described is not None:
@@ -86,14 +87,11 @@ def _package_json(path: Path) -> tuple[str, str] | None:
     try:
         content = json.loads(text_of(path, max_bytes=_MAX_JSON_BYTES) or "")
         name, version = content["name"], content["version"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     is_fit = all(isinstance(text, str) and _PRINTABLE.fullmatch(text) for text in (name, version))
     return (name, version) if is_fit else None
 
 
 def _entries(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError:
-        return []
+    return [folder / name for name in names_in(folder)]

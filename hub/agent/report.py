@@ -2,20 +2,26 @@
 
 import hashlib
 import json
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from hub.agent.facts import FactReader
 from hub.agent.figures import FigureReader, Figures
 from hub.agent.inventory import Signature, inventory_signature, read_inventory
-from hub.agent.packages import Package
 from hub.agent.system import System, read_listening, read_system
 from hub.agent.version import agent_version
 from hub.clock import utc_now
 
 INVENTORY_SECONDS = 6 * 3600
+MAX_PACKAGES = 20_000  # what the hub takes
 _LOOK_SECONDS = 30  # how often to ask whether the inventory may have changed
+_RETRY_SECONDS = 300  # after it could not be read
+_log = structlog.get_logger(__name__)
 
 
 @dataclass
@@ -24,52 +30,65 @@ class Reporter:
 
     figures: FigureReader = field(default_factory=FigureReader)
     facts: FactReader = field(default_factory=FactReader)
-    _inventory_digest: str = ""
-    _inventory_at: datetime | None = None
-    _looked_at: datetime | None = None
+    # Not the time of day: set back by a year, it would keep the inventory away for as long.
+    monotonic: Callable[[], float] = time.monotonic
+    _told_digest: str = ""
+    _told_at: float | None = None
+    _look_at: float = 0.0
     _signature: Signature = ()
 
     def report(self) -> dict[str, Any]:
         """Return the next report."""
-        now = utc_now()
         system = read_system()
-        report = report_of(now, system, self.figures.read())
-        packages = self._packages_to_send(now, system)
-        if packages is not None:
-            report["listening"] = read_listening()
-            report["packages"] = [asdict(package) for package in packages]
+        report = report_of(utc_now(), system, self.figures.read())
+        report |= self._inventory(system)
         if facts := self.facts.changed():
             report["facts"] = facts
         return report
 
     def forget_inventory(self) -> None:
         """Send the inventory again with the next report, because the last one did not arrive."""
-        self._inventory_digest, self._inventory_at = "", None
+        self._told_digest, self._told_at = "", None
+        self._look_at = self.monotonic()
         self.facts.forget()
 
-    def _packages_to_send(self, now: datetime, system: System) -> list[Package] | None:
-        """Return the inventory if it is due; reading it costs too much for every report."""
-        if not self._is_inventory_due(now):
-            return None
-        self._inventory_at = self._looked_at = now
+    def _inventory(self, system: System) -> dict[str, Any]:
+        """Return what is installed and listens, if it is due; else nothing.
+
+        Whatever keeps it from being read, the figures go out.
+        """
+        now = self.monotonic()
+        if not self._is_due(now):
+            return {}
+        try:
+            return self._changed(system, now)
+        except Exception:  # noqa: BLE001 - package managers are killed, locked, broken
+            _log.exception("inventory_not_read")
+            self._look_at, self._signature = now + _RETRY_SECONDS, ()
+            return {}
+
+    def _is_due(self, now: float) -> bool:
+        if now < self._look_at:
+            return False
+        self._look_at = now + _LOOK_SECONDS
+        return self._is_old(now) or inventory_signature() != self._signature
+
+    def _is_old(self, now: float) -> bool:
+        return self._told_at is None or now - self._told_at >= INVENTORY_SECONDS
+
+    def _changed(self, system: System, now: float) -> dict[str, Any]:
         # Before it is read: what changes meanwhile is seen the next time.
-        self._signature = inventory_signature()
+        signature = inventory_signature()
         packages = read_inventory(system.os)
         digest = hashlib.sha256(repr(packages).encode()).hexdigest()
-        if packages is None or digest == self._inventory_digest:
-            return None
-        self._inventory_digest = digest
-        return packages
-
-    def _is_inventory_due(self, now: datetime) -> bool:
-        if self._inventory_at is None or self._looked_at is None:
-            return True
-        if (now - self._inventory_at).total_seconds() >= INVENTORY_SECONDS:
-            return True
-        if (now - self._looked_at).total_seconds() < _LOOK_SECONDS:
-            return False
-        self._looked_at = now
-        return inventory_signature() != self._signature
+        self._signature = signature
+        if digest == self._told_digest and not self._is_old(now):
+            return {}
+        self._told_digest, self._told_at = digest, now
+        told: dict[str, Any] = {"listening": read_listening()}
+        if packages is not None:  # an empty list would say that nothing is installed
+            told["packages"] = [asdict(package) for package in packages[:MAX_PACKAGES]]
+        return told
 
 
 def report_of(at: datetime, system: System, figures: Figures) -> dict[str, Any]:

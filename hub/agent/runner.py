@@ -194,14 +194,16 @@ def run(
         agent = agent_of(folder, identity, interval=interval, reports=reports, events=events)
         _log.info("agent_started", server=identity.name, hub=identity.url)
         pause = _WARM_UP_SECONDS
-        while not stop.wait(pause):
-            pause = agent.turn()
-            if _enrolled_at(folder) != enrolled_at:
-                enrolled_at = _enrolled_at(folder)
-                agent.use(client_of(folder, read_identity(folder)))
-                _log.info("agent_enrolled_again")
-        if events is not None:
-            events.close()
+        try:
+            while not stop.wait(pause):
+                pause = agent.turn()
+                if _enrolled_at(folder) != enrolled_at:
+                    enrolled_at = _enrolled_at(folder)
+                    agent.use(client_of(folder, read_identity(folder)))
+                    _log.info("agent_enrolled_again")
+        finally:
+            if events is not None:
+                events.close()
 
 
 def report_once(folder: Path, *, sources_of: Callable[[], Sources] | None = None) -> Answer:
@@ -221,17 +223,32 @@ def report_once(folder: Path, *, sources_of: Callable[[], Sources] | None = None
 def only_agent(folder: Path) -> Iterator[None]:
     """Hold the state folder: two agents would use up each other's numbers."""
     make_state_folder(folder)
-    descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = _lock_file(folder)
+    try:
+        _lock(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock_file(folder: Path) -> int:
+    try:
+        return os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except PermissionError as error:
+        raise AgentError(
+            f"No permission to write in the state folder {folder}. Run this as root, or choose"
+            " another with --state-dir."
+        ) from error
+
+
+def _lock(descriptor: int) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
     except BlockingIOError as error:
         raise AgentError(
             "An agent runs with this state folder already. Stop it first (`systemctl stop"
             " monsys-agent`), or name another with --state-dir."
         ) from error
-    finally:
-        os.close(descriptor)
 
 
 def _enrolled_at(folder: Path) -> int:

@@ -61,6 +61,7 @@ def read_status(folder: Path) -> Status | None:
 
 def advice(status: Status) -> str:
     """Return what to do about the last refusal."""
+    code = status.refusal_status or 0
     if status.is_clock_wrong:
         ahead = status.clock_ahead_seconds or 0.0
         word = "ahead of" if ahead > 0 else "behind"
@@ -68,10 +69,9 @@ def advice(status: Status) -> str:
             f"This machine's clock is {abs(ahead) / _MINUTE:.0f} minutes {word} the hub's. Set it"
             " (`timedatectl set-ntp true`); reports go on by themselves then."
         )
-    return _ADVICE.get(
-        status.refusal_status or 0,
-        _BUSY if (status.refusal_status or 0) >= 500 else _OTHER,  # noqa: PLR2004
-    )
+    if 200 <= code < 400 or code in {404, 405}:  # noqa: PLR2004 - a success of something else, redirects
+        return _ELSEWHERE
+    return _ADVICE.get(code, _BUSY if code >= 500 else _OTHER)  # noqa: PLR2004
 
 
 _ENROL_AGAIN = (
@@ -80,12 +80,11 @@ _ENROL_AGAIN = (
     " one of them a machine id of its own (`systemd-machine-id-setup`) first."
 )
 _BUSY = "Nothing to do: what is reported waits on disk, and is sent when the hub takes it again."
+_ELSEWHERE = "The address leads to something else. Enrol again with the right `--url`."
 _OTHER = "Bring agent and hub to the same version, and look at the agent's log."
 _ADVICE = {
     0: "Check that this machine reaches the hub; what is reported waits on disk meanwhile.",
     401: _ENROL_AGAIN,
     403: _ENROL_AGAIN,
-    404: "The address leads to something else. Enrol again with the right `--url`.",
-    405: "The address leads to something else. Enrol again with the right `--url`.",
     429: _BUSY,
 }

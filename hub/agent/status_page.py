@@ -32,7 +32,8 @@ def status_page(folder: Path) -> Page:
     if status is None:
         lines.append(("Last report", "none yet; start `monsys agent run` or the service"))
         return Page(_aligned(lines), is_well=False)
-    lines.append(("Agent", _running(status, now, identity.interval_seconds)))
+    silent = _silent_seconds(status, now, identity.interval_seconds)
+    lines.append(("Agent", _running(status, now, silent)))
     lines.append(("Last accepted", _ago(status.last_accepted_at, now)))
     lines.append(("Buffered", _buffered(status, now)))
     lines += _losses(status)
@@ -43,12 +44,17 @@ def status_page(folder: Path) -> Page:
     if status.refused_at is not None:
         lines.append(("Last refusal", f"{_ago(status.refused_at, now)}: {status.refusal}"))
         lines.append(("What to do", advice(status)))
-    return Page(_aligned(lines), is_well=status.refused_at is None)
+    return Page(_aligned(lines), is_well=status.refused_at is None and not silent)
 
 
-def _running(status: Status, now: float, interval: float) -> str:
+def _silent_seconds(status: Status, now: float, interval: float) -> float:
+    """Return for how long a stopped agent gave no sign; 0 for one that runs."""
     silent = now - status.written_at
-    if silent > max(interval * 2, STATUS_AGE_SECONDS):
+    return silent if silent > max(interval * 2, STATUS_AGE_SECONDS) else 0.0
+
+
+def _running(status: Status, now: float, silent: float) -> str:
+    if silent:
         return f"does not run (last sign of it {_span(silent)} ago)"
     return f"runs since {_span(now - status.started_at)}"
 

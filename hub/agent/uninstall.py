@@ -29,7 +29,7 @@ def uninstall_agent(folder: Path) -> Iterator[str]:
             yield _retired(folder)
         _delete(folder)
     with suppress(OSError):  # something else lies in it
-        folder.rmdir()
+        _remove(folder)
     yield f"The state in {folder} is deleted."
 
 
@@ -45,6 +45,13 @@ def _retired(folder: Path) -> str:
         f"The hub did not retire the key ({answer.message}). The key is deleted here; retire the"
         " server in the dashboard."
     )
+
+
+def _remove(folder: Path) -> None:
+    """Remove the empty folder; systemd has put a link in its place (DynamicUser)."""
+    folder.resolve().rmdir()
+    if folder.is_symlink():
+        folder.unlink()
 
 
 def _delete(folder: Path) -> None:

@@ -22,13 +22,13 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, rich_markup_mode="markdown", help="Agents."
 )
 
-type StateDir = Annotated[
+StateDir = Annotated[
     Path,
     typer.Option(
         help="Folder of the agent's key and of what it buffers.", envvar="MONSYS_AGENT_STATE_DIR"
     ),
 ]
-type ConfigFile = Annotated[
+ConfigFile = Annotated[
     Path | None,
     typer.Option(
         help="What to watch (TOML).",
@@ -182,7 +182,7 @@ def run_agent(
 def status(state_dir: StateDir = DEFAULT_STATE_FOLDER) -> None:
     """Say as what this machine is enrolled, and how its reports fare.
 
-    Ends with status 1 when the last report was refused.
+    Ends with status 1 when the last report was refused, or the agent does not run.
     """
     from hub.agent.status_page import status_page  # noqa: PLC0415
 
@@ -201,6 +201,42 @@ def unit() -> None:
     from hub.agent.service import unit_text  # noqa: PLC0415
 
     typer.echo(unit_text(), nl=False)
+
+
+@app.command(
+    name="example-config",
+    epilog="**Examples**\n\n`monsys agent example-config` · `monsys agent example-config | sudo tee"
+    " /etc/monsys-agent/agent.toml`\n\nThe agent reads its configuration when it starts:"
+    " `sudo systemctl restart monsys-agent`.",
+)
+def example_config() -> None:
+    """Print a configuration with every key, its default, and what it is for."""
+    from hub.agent.configuration import example_configuration  # noqa: PLC0415
+
+    typer.echo(example_configuration(), nl=False)
+
+
+@app.command(
+    epilog="**Examples**\n\n`sudo monsys agent plant` · `sudo monsys agent plant --config"
+    " ./agent.toml`\n\nThe service runs this as root each time it starts, because the agent itself"
+    " may write nowhere."
+)
+def plant(config: ConfigFile = None) -> None:
+    """Lay out the honeypots of the configuration that are missing.
+
+    Files that are there stay as they are. Ends with status 1 when one could not be made.
+    """
+    from hub.agent.watch.host import Host  # noqa: PLC0415
+    from hub.agent.watch.planting import plant_missing  # noqa: PLC0415
+    from hub.agent.watching import configuration_of  # noqa: PLC0415
+
+    wanted = configuration_of(config)
+    planted = list(plant_missing(wanted.honeypots, Host(wanted.root)))
+    for each in planted:
+        word = f"Not made: {each.path} ({each.problem})." if each.problem else f"Made {each.path}."
+        typer.echo(word, err=bool(each.problem))
+    if any(each.problem for each in planted):
+        raise typer.Exit(1)
 
 
 @app.command(

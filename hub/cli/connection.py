@@ -14,7 +14,8 @@ from hub.provision import database_urls
 
 _POOL_SIZE = 2
 
-type DataDir = Annotated[
+# No `type` statement: typer does not look into one, and would lose the help.
+DataDir = Annotated[
     Path | None,
     typer.Option(
         help="Folder of the embedded database, when it is not the usual one. The demo's is the"

@@ -10,10 +10,11 @@ from typing import Annotated
 import typer
 
 from hub.cli.demo_hub import DemoHub
+from hub.cli.demo_sign_in import DemoSignIn
 from hub.cli.demo_steps import Steps
 from hub.cli.failures import CommandError
 from hub.cli.listener import open_listener
-from hub.cli.output import progress
+from hub.cli.output import answers, progress
 from hub.cli.setting_options import check_data_dir, settings_from
 from hub.logging import configure_logging
 from hub.settings import Settings
@@ -23,12 +24,21 @@ app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 @app.command(
     epilog="**Examples**\n\n`monsys demo` · `monsys demo --port 0 --ready-file ready.json` ·"
-    " `monsys demo --data-dir ./demo`\n\nStop it with Ctrl-C. The next start goes on where this one"
-    " ended; delete the data folder to begin anew."
+    " `monsys demo --data-dir ./demo` · `monsys demo --code`\n\nStop it with Ctrl-C."
+    " The next start goes on where this one ended; delete the data folder to begin anew."
 )
 def demo(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port; 0 finds a free one.", min=0)] = None,
+    *,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Address to listen on.", show_default="MONSYS_HOST, or 127.0.0.1"),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            help="Port; 0 finds a free one.", show_default="MONSYS_PORT, or 8460", min=0, max=65535
+        ),
+    ] = None,
     data_dir: Annotated[
         Path | None,
         typer.Option(help="Folder that keeps the demo.", show_default="`demo` in MONSYS_DATA_DIR"),
@@ -37,6 +47,10 @@ def demo(
         Path | None,
         typer.Option(help="Write JSON with URLs and sign-in here once the hub serves."),
     ] = None,
+    code: Annotated[
+        bool,
+        typer.Option("--code", help="Print the one-time code of now, for signing in, and end."),
+    ] = False,
 ) -> None:
     """Start the hub with a living demo fleet, and this machine as one of its hosts.
 
@@ -47,6 +61,9 @@ def demo(
     folder = data_dir or Settings().data_dir / "demo"
     settings = settings_from(host=host, port=port, data_dir=folder)
     check_data_dir(settings)
+    if code:
+        answers.print(DemoSignIn.code_now(settings), markup=False)
+        return
     if ready_file is not None:
         ready_file.unlink(missing_ok=True)
     listener = open_listener(settings.host, settings.port)

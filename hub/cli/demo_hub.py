@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import shlex
 import signal
 import socket
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Self, override
 
 import uvicorn
+from rich.markup import escape
 
 from hub.cli.demo_host import enrol_this_host, reporting, this_host_name
 from hub.cli.demo_sign_in import DemoSignIn
@@ -77,7 +79,7 @@ class DemoHub:
         async with reporting(folder):
             if ready_file is not None:
                 sign_in.write(ready_file)
-            _tell_how_to_use(sign_in)
+            _tell_how_to_use(sign_in, self.settings)
             await asked_to_stop.wait()
         living.cancel()
         with suppress(asyncio.CancelledError):
@@ -130,7 +132,10 @@ def _on_signals(server: uvicorn.Server) -> asyncio.Event:
     return asked
 
 
-def _tell_how_to_use(sign_in: DemoSignIn) -> None:
+def _tell_how_to_use(sign_in: DemoSignIn, settings: Settings) -> None:
+    folder = escape(shlex.quote(str(settings.data_dir)))
+    is_usual = settings.data_dir == Settings().data_dir / "demo"
+    option = "" if is_usual else f" --data-dir {folder}"
     answers.print(
         f"""
 [bold]monsys is running[/], and {this_host_name()} (this machine) is one of its hosts.
@@ -140,11 +145,17 @@ def _tell_how_to_use(sign_in: DemoSignIn) -> None:
   E-mail       {sign_in.email}
   Password     {sign_in.password}
   TOTP secret  {sign_in.totp_secret}
+  Data folder  {folder}
+
+Signing in asks for a one-time code. Keep the TOTP secret in an authenticator app, or run
+
+  [bold]monsys demo{option} --code[/]
 
 Add it to Claude Code:
 
   [bold]claude mcp add --transport http monsys {sign_in.mcp_url}[/]
 
+Other commands find the demo with --tenant {sign_in.tenant} and the data folder as --data-dir.
 Stop with Ctrl-C; the next start goes on where this one ends.
 """
     )

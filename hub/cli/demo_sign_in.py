@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+import pyotp
+
 from hub.cli.failures import CommandError
 from hub.database import Database
 from hub.secret_box import SecretBox
@@ -45,6 +47,13 @@ class DemoSignIn:
             totp_secret=totp_secret.decode(),
             tenant=NORTHWIND_SLUG,
         )
+
+    @classmethod
+    def code_now(cls, settings: Settings) -> str:
+        """Return the one-time code that an authenticator app would show; needs no running demo."""
+        if not settings.data_dir.is_dir():
+            raise CommandError("This folder holds no demo yet. Start it with `monsys demo`.")
+        return pyotp.TOTP(cls.of(settings).totp_secret).now()
 
     def sealed(self, settings: Settings) -> SignIn:
         """Return what the database keeps of it."""

@@ -26,7 +26,7 @@ app = typer.Typer(
 key_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Ingest keys.")
 app.add_typer(key_app, name="key")
 
-type TenantName = Annotated[
+TenantName = Annotated[
     str | None, typer.Option(help="Name or short name; not needed when there is only one.")
 ]
 type Work[Result] = Callable[[AsyncSession, Principal], Awaitable[Result]]
@@ -121,6 +121,8 @@ def unknown_hosts(
         )
 
     _in_tenant(work, tenant=tenant, data_dir=data_dir)
+    become = "become known" if choice is UnknownHosts.ALLOW else "are refused"
+    typer.echo(f"From now on hosts that nobody enrolled {become}.", err=True)
 
 
 def _in_tenant[Result](work: Work[Result], *, tenant: str | None, data_dir: DataDir) -> Result:

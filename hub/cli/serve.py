@@ -1,6 +1,8 @@
 """`monsys serve`: the hub."""
 
 import asyncio
+import signal
+import sys
 from typing import Annotated
 
 import structlog
@@ -37,8 +39,16 @@ _EPILOG = f"""
 
 @app.command(epilog=_EPILOG)
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port; 0 finds a free one.", min=0)] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Address to listen on.", show_default="MONSYS_HOST, or 127.0.0.1"),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            help="Port; 0 finds a free one.", show_default="MONSYS_PORT, or 8460", min=0, max=65535
+        ),
+    ] = None,
 ) -> None:
     """Run the hub: API, MCP, OAuth, dashboard.
 
@@ -61,6 +71,11 @@ def serve(
     asyncio.run(check_database(urls.hub, is_embedded=urls.is_embedded))
     database = Database(urls.hub, pool_size=settings.database_pool_size)
     server = uvicorn.Server(hub_config(settings, database))
+    host, port = listener.getsockname()[:2]
+    _log.info("listening", host=host, port=port, connector=settings.resource)
+    # Uvicorn stops gracefully and raises the signal again. By default that ends the process at
+    # once, and nobody stops the embedded PostgreSQL.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with listener:
         server.run(sockets=[listener])
 

@@ -46,12 +46,12 @@ async def the_tenant(database: Database, name: str | None) -> KnownTenant:
     if name is not None:
         found = await find_tenant(database, name)
         if found is None:
-            raise CommandError("There is no such tenant. `monsys audit verify` lists them all.")
+            raise CommandError("There is no such tenant. `monsys tenant list` shows them all.")
         return found
     known = await all_tenants(database)
     if len(known) != 1:
         raise CommandError(
-            "Say which tenant with --tenant."
+            "Say which tenant with --tenant; `monsys tenant list` shows them all."
             if known
             else "There is no tenant yet. Make one with `monsys user add EMAIL --tenant NAME`."
         )

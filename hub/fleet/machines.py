@@ -81,7 +81,8 @@ async def enrol_machine(
     plan = await lock_plan(session)
     server = await _server_of(session, machine=machine, name=name, token=token)
     if server is None or server.is_retired:
-        await check_places(session, plan, names=[name])
+        # Under its own name: the one that it wants may be that of a server which has a place.
+        await check_places(session, plan, names=[name if server is None else server.name])
     if server is None:
         enrolled = EnrolledMachine(uuid4(), name, is_new=True)
         await _insert(session, tenant_id, enrolled, machine=machine, token=token, now=now)

@@ -62,7 +62,8 @@ class AGENTS:
 
 async def agent_id_of(session: AsyncSession, name_or_id: str) -> UUID:
     """Return the id of the agent that has this name or id; raise NotFound when none does."""
-    agent_id = await session.scalar(select(col(Agent.id)).where(_is_named(name_or_id)).limit(1))
+    statement = select(col(Agent.id)).where(_is_named(name_or_id)).order_by(_by_name(name_or_id))
+    agent_id = await session.scalar(statement.limit(1))
     if agent_id is None:
         raise _no_such_agent()
     return agent_id
@@ -70,7 +71,8 @@ async def agent_id_of(session: AsyncSession, name_or_id: str) -> UUID:
 
 async def agent_by_name(session: AsyncSession, name_or_id: str) -> AgentRow:
     """Return the agent that has this name or id; raise NotFound when none does."""
-    statement = _agents().where(_is_named(name_or_id)).limit(1)
+    named = _agents().where(_is_named(name_or_id))
+    statement = named.order_by(_by_name(name_or_id)).limit(1)
     row = (await session.execute(statement)).mappings().one_or_none()
     if row is None:
         raise _no_such_agent()
@@ -182,6 +184,11 @@ def _is_named(name_or_id: str) -> ColumnElement[bool]:
     with suppress(ValueError):  # a name, then
         matches.append(col(Agent.id) == UUID(name_or_id))
     return or_(*matches)
+
+
+def _by_name(name_or_id: str) -> ColumnElement[bool]:
+    """Put the agent that has this id first: hosts choose their names, and no id."""
+    return col(Agent.name) == name_or_id
 
 
 def _has_tags(tags: Sequence[str]) -> ColumnElement[bool]:

@@ -42,8 +42,8 @@ def host_facts(report: wire.Report) -> dict[FactKind, list[dict[str, object]]]:
     """Return what the host told of each kind; of a kind that did not change it tells nothing."""
     if report.facts is None:
         return {}
-    told = report.facts.model_dump(mode="json", exclude_none=True)
-    return {FactKind(kind): items for kind, items in told.items()}
+    told = report.facts.model_dump(mode="json")
+    return {FactKind(kind): items for kind, items in told.items() if items is not None}
 
 
 def figures_of(report: wire.Report) -> Figures:

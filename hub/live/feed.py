@@ -60,12 +60,7 @@ class LiveFeed(Background):
         while True:
             try:
                 await self._listen()
-            except (
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                SQLAlchemyError,
-                OSError,
-            ) as error:
+            except _AWAY as error:
                 _log.warning("live_interrupted", error=type(error).__name__)
             self._interrupt()
             await asyncio.sleep(_RETRY.total_seconds())

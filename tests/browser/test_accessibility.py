@@ -6,8 +6,13 @@ from uuid import uuid4
 import pyotp
 import pytest
 from playwright.async_api import Browser
+from sqlalchemy import text
 
+from hub.alerts.webhooks.models import DeliveryState, WebhookDelivery, WebhookEvent
+from hub.alerts.webhooks.queries import webhooks
 from hub.clock import utc_now
+from hub.fleet.models import Agent
+from hub.tenancy.sessions import digest_of
 from tests.acceptance import article
 from tests.acceptance.connector import Pkce, register
 from tests.acceptance.person import Account
@@ -117,6 +122,9 @@ async def _invitation(visitor: Visitor, mailbox: Mailbox, chromium: Browser) -> 
     await theirs.check("members-of-an-operator")
     await theirs.open("/account/connector")
     await theirs.check("connector-of-an-operator")
+    for name in ("hosts", "ingest", "webhooks", "alerts"):
+        await theirs.open(f"/account/{name}")
+        await theirs.check(f"{name}-of-an-operator")
     await context.close()
 
 
@@ -135,12 +143,57 @@ async def test_a_code_is_asked_for_in_the_middle_of_a_form(
     await visitor.check("step-up")
 
 
+async def test_pages_of_hosts_ingest_keys_and_webhooks(visitor: Visitor, mailbox: Mailbox) -> None:
+    await new_owner(visitor, mailbox)
+    for name in ("hosts", "ingest", "webhooks"):
+        await visitor.open(f"/account/{name}")
+        await visitor.check(f"{name}-empty")
+    await visitor.open("/account/hosts")
+    await visitor.submit("/account/hosts/token", name="web-01", tags="no tag")
+    await visitor.check("hosts-refused")
+    await visitor.submit("/account/hosts/token", tags="env:production")
+    await visitor.check("enrolment-token")
+    await visitor.open("/account/ingest")
+    await visitor.submit("/account/ingest/key", source="wazuh", name="W" * 100)
+    await visitor.check("ingest-key")
+    await visitor.open("/account/webhooks")
+    await visitor.submit("/account/webhooks/new", name="on call", url="https://10.0.0.1/")
+    await visitor.check("webhooks-refused")
+    await visitor.submit("/account/webhooks/new", url="https://1.1.1.1/hook")
+    await visitor.check("webhook-secret")
+    await _something_happened(visitor)
+    for name in ("hosts", "ingest", "webhooks", "alerts"):
+        await visitor.open(f"/account/{name}")
+        await visitor.page.locator("summary").first.click()
+        await visitor.check(name)
+
+
+async def _something_happened(visitor: Visitor) -> None:
+    """Let a server report, and a notification have failed."""
+    database = visitor.hub.database
+    cookies = await visitor.page.context.cookies()
+    (token,) = [one["value"] for one in cookies if one.get("name") == "monsys_session"]
+    digest = digest_of(str(token))
+    async with database.transaction(presented=digest) as session:
+        tenant_id = (await session.execute(text("SELECT tenant_id FROM web_sessions"))).scalar_one()
+    async with database.transaction(tenant_id=tenant_id) as session:
+        session.add(Agent(tenant_id=tenant_id, name="web-01", last_seen_at=utc_now()))
+        (webhook,) = await webhooks(session)
+        session.add(
+            WebhookDelivery(
+                tenant_id=tenant_id,
+                webhook_id=webhook.id,
+                event=WebhookEvent.ALERT_OPENED,
+                subject_id=uuid4(),
+                state=DeliveryState.FAILED,
+                attempts=8,
+                last_error="timeout",
+            )
+        )
+
+
 async def _forget_second_factor(hub: RunningHub, cookies: Any) -> None:
     """Let the sign-in be as it is a quarter of an hour after its code."""
-    from sqlalchemy import text  # noqa: PLC0415
-
-    from hub.tenancy.sessions import digest_of  # noqa: PLC0415
-
     (token,) = [one["value"] for one in cookies if one["name"] == "monsys_session"]
     async with hub.database.transaction(presented=digest_of(token)) as session:
         await session.execute(text("UPDATE web_sessions SET second_factor_at = NULL"))

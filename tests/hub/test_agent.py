@@ -42,6 +42,8 @@ from hub.fleet.signatures import (
     read_seal,
 )
 
+TAKEN = b'{"status":"accepted","packages":0}'
+
 
 def test_figures_are_those_of_psutil() -> None:
     reader = FigureReader()
@@ -201,7 +203,7 @@ def client(url: str) -> HubClient:
 
 
 def test_a_report_is_signed_by_the_agents_key() -> None:
-    with hub_that_answers((202, {}, b'{"status":"accepted"}')) as hub:
+    with hub_that_answers((202, {}, TAKEN)) as hub:
         answer = client(hub.url).post(INGEST_PATH, b"{}")
     assert answer.is_accepted
     ((path, seal, body),) = hub.received
@@ -212,7 +214,7 @@ def test_a_report_is_signed_by_the_agents_key() -> None:
 
 
 def test_behind_a_proxy_with_a_prefix_the_hubs_own_path_is_signed() -> None:
-    with hub_that_answers((202, {}, b"{}")) as hub:
+    with hub_that_answers((202, {}, TAKEN)) as hub:
         client(f"{hub.url}/monsys/").post(INGEST_PATH, b"{}")
     ((path, seal, body),) = hub.received
     assert path == "/monsys/api/v1/ingest"
@@ -221,7 +223,7 @@ def test_behind_a_proxy_with_a_prefix_the_hubs_own_path_is_signed() -> None:
 
 
 def test_a_large_report_is_packed_and_signed_as_it_is_sent() -> None:
-    with hub_that_answers((202, {}, b"{}")) as hub:
+    with hub_that_answers((202, {}, TAKEN)) as hub:
         client(hub.url).post(INGEST_PATH, b" " * 50_000)
     ((path, seal, body),) = hub.received
     assert len(body) < 1_000
@@ -233,7 +235,7 @@ def test_a_large_report_is_packed_and_signed_as_it_is_sent() -> None:
 def test_a_number_that_is_too_low_is_mended_at_once() -> None:
     seen = int((time.time() + 3600) * 1000)
     low = (409, {LAST_SEQUENCE_HEADER: str(seen)}, b'{"error":{"code":"CONFLICT","message":"No"}}')
-    with hub_that_answers(low, (202, {}, b"")) as hub:
+    with hub_that_answers(low, (202, {}, TAKEN)) as hub:
         answer = client(hub.url).post(INGEST_PATH, b"{}")
     assert answer.is_accepted
     assert [seal.sequence for _, seal, _ in hub.received][1] == seen + 1

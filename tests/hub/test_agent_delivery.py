@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from hub.agent.client import Answer
 from hub.agent.files import write_whole
@@ -79,6 +80,18 @@ def test_a_busy_hub_is_left_alone_for_as_long_as_it_asks(scene: Scene) -> None:
     scene.run(290)
     assert len(asked_at) == 3
     assert all(later - earlier >= 100 for earlier, later in zip(asked_at, asked_at[1:]))  # noqa: B905, RUF007
+
+
+def test_an_outage_is_told_once_each_time(scene: Scene) -> None:
+    with capture_logs() as logs:
+        for _ in range(2):
+            scene.hub.answer = lambda _: AWAY
+            scene.run(600)
+            scene.hub.answer = lambda _: ACCEPTED
+            scene.run(120)
+    told = [log for log in logs if log["event"] == "report_not_taken"]
+    assert [log["log_level"] for log in told].count("warning") == 2
+    assert len(told) > 6
 
 
 def test_after_an_orderly_stop_nothing_acknowledged_is_sent_again(scene: Scene) -> None:

@@ -8,11 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyotp
 import pytest
 
+from hub.cli.demo_sign_in import DemoSignIn
 from hub.cli.lazy import _MODULES
 from hub.embedded import EmbeddedPostgres
 from hub.opaque_tokens import is_well_formed
+from hub.settings import Settings
 from hub.tenancy.password_policy import TOO_CLOSE, TOO_COMMON, TOO_LONG, TOO_SHORT, TOO_WEAK
 from hub_schema.operations import operations
 
@@ -69,6 +72,8 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         "agent run",
         "agent status",
         "agent unit",
+        "agent example-config",
+        "agent plant",
         "agent uninstall",
         "audit verify",
         "egress",
@@ -80,6 +85,26 @@ def test_each_command_explains_itself_with_examples(tmp_path: Path, command: str
     assert result.returncode == 0
     assert "Examples" in result.stdout
     assert f"monsys {command}" in result.stdout
+
+
+def test_options_that_commands_share_keep_their_help(tmp_path: Path) -> None:
+    text = " ".join(monsys("ingest", "key", "list", "--help", data_dir=tmp_path).stdout.split())
+    assert "--tenant <str> Name or short name; not needed when there is only one." in text
+    assert "--data-dir <path> Folder of the embedded database" in text
+
+
+def test_there_is_no_one_time_code_where_there_is_no_demo(tmp_path: Path) -> None:
+    line = refusal(monsys("demo", "--code", data_dir=tmp_path))
+    assert line == "monsys: This folder holds no demo yet. Start it with `monsys demo`."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_one_time_code_is_that_of_the_folders_own_secret(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    code = monsys("demo", "--code", data_dir=tmp_path).stdout.strip()
+    secret = DemoSignIn.of(Settings(data_dir=folder, _env_file=None)).totp_secret
+    assert pyotp.TOTP(secret).verify(code, valid_window=1)
 
 
 @pytest.mark.slow
@@ -257,6 +282,7 @@ def test_the_unit_starts_this_installation_and_is_one_that_systemd_takes(tmp_pat
     printed = monsys("agent", "unit", data_dir=tmp_path).stdout
     program = Path(sys.executable).with_name("monsys")
     assert f"ExecStart={program} agent run --state-dir /var/lib/monsys-agent" in printed
+    assert f"ExecStartPre=-+{program} agent plant\n" in printed
     for limit in (
         "MemoryMax=60M",
         "ProtectSystem=strict",

@@ -23,6 +23,7 @@ from hub.fleet.commands import enroll_agents
 from hub.fleet.enrolment_tokens import issue_enrolment_token, pending_tokens, withdraw_token
 from hub.fleet.models import Agent, AgentKey
 from hub.fleet.reports import NewAgent
+from hub.fleet.retirement import retire_itself
 from hub.fleet.signatures import seal_headers
 from hub.ingest.routes import ingest_routes
 from hub.settings import Settings
@@ -234,6 +235,22 @@ async def test_enrolling_again_needs_no_further_place(
         four = [NewAgent(name=f"db-{number}") for number in range(4)]
         await enroll_agents(session, tenant_id=tenant.id, agents=four)
     assert (await box.enrol(http, await a_token(database, tenant))).status_code == 201
+
+
+async def test_a_retired_machine_takes_no_place_under_the_name_of_another(
+    http: httpx2.AsyncClient, database: Database, tenant: Tenant
+) -> None:
+    box = Box()
+    first = await box.enrol(http, await a_token(database, tenant))
+    async with database.transaction(tenant_id=tenant.id) as session:
+        agent_id = UUID(first.json()["agent_id"])
+        await retire_itself(session, tenant_id=tenant.id, agent_id=agent_id, now=utc_now())
+        five = [NewAgent(name=f"db-{number}") for number in range(5)]
+        await enroll_agents(session, tenant_id=tenant.id, agents=five)
+    box.host_name = "db-0"
+    status, message = refusal(await box.enrol(http, await a_token(database, tenant)))
+    assert (status, "covers 5 servers" in message) == (409, True)
+    assert len(await servers(database, tenant)) == 5
 
 
 async def test_a_second_machine_of_the_same_name_is_refused_and_told_how(

@@ -12,7 +12,9 @@ from hub.database import Database
 from hub.fleet.fact_models import FactKind, HostFact
 from hub.fleet.facts import Facts, facts_by_agent, take_facts
 from hub.fleet.models import Agent
-from hub.ingest.host_facts import HostFacts, fact_items
+from hub.ingest.host_facts import HostFacts
+from hub.ingest.report import Report
+from hub.ingest.translation import host_facts
 from hub.severity import Severity
 from hub.tenancy.models import Tenant
 from hub.trust.collect import COLLECTIONS, collect_signals
@@ -36,7 +38,7 @@ CERTIFICATE = {"place": "www.example.com:443", "subject": "CN=www.example.com", 
 
 def wire(**kinds: Any) -> dict[FactKind, list[dict[str, Any]]]:
     """Return facts as they come out of a report."""
-    return fact_items(HostFacts.model_validate(kinds))
+    return host_facts(Report.model_validate({"at": NOW, "facts": kinds}))
 
 
 def days(count: float) -> str:

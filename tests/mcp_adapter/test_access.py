@@ -162,6 +162,15 @@ async def test_other_methods_are_405(path: str, method: str, hub: RunningHub, to
     assert "POST" in response.headers["allow"]
 
 
+async def test_who_opens_the_address_in_a_browser_reads_what_it_is(hub: RunningHub) -> None:
+    response = await hub.http.get("/mcp", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")
+    assert response.json()["error"]["message"] == (
+        "This is the connector's address: MCP clients send their messages here with POST."
+        " /docs/claude-connector says how to connect one."
+    )
+
+
 @pytest.mark.parametrize("framing", ["declared", "chunked"])
 async def test_a_5_mb_body_is_too_large(framing: str, hub: RunningHub, token: str) -> None:
     async def chunks() -> Any:

@@ -111,6 +111,21 @@ async def test_no_kernel_is_called_vulnerable_that_is_not(story: Database) -> No
     assert sorted(affected) == [("6.1.0-13-amd64",), ("6.1.0-17-amd64",)]
 
 
+async def test_what_is_exploited_is_known_under_every_name(story: Database) -> None:
+    exploited = await rows(
+        story, "SELECT id FROM advisories WHERE exploited_since IS NOT NULL ORDER BY id"
+    )
+    assert [name for (name,) in exploited] == [
+        "CVE-2022-0847",
+        "CVE-2023-0386",
+        "CVE-2023-44487",
+        "CVE-2024-1086",
+        "CVE-2024-53104",
+        "CVE-2025-38352",
+        "GHSA-jfh8-c2jp-5v3q",
+    ]
+
+
 async def test_every_ecosystem_has_a_finding(story: Database) -> None:
     found = await rows(story, "SELECT DISTINCT ecosystem FROM findings ORDER BY 1")
     assert [name for (name,) in found] == [

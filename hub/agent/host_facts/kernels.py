@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from hub.agent.watch.host import Host
+from hub.agent.watch.observed import one_line
 
 _MAX_KERNELS = 64
 _IMAGE = re.compile(r"vmlinu[xz]-(.+)")
@@ -26,9 +27,9 @@ def read_kernels(host: Host) -> list[dict[str, Any]]:
     releases |= {path.split("/")[-2] for path in host.matches(["/lib/modules/*/vmlinuz"])}
     return [
         {
-            "release": release[:128],
+            "release": one_line(release, 128),
             "is_running": release == running,
-            "build": platform.version()[:200] if release == running else "",
+            "build": one_line(platform.version(), 200) if release == running else "",
         }
         for release in sorted(releases | {running})[:_MAX_KERNELS]
     ]

@@ -1,10 +1,13 @@
 """Reads the host's accounts and groups."""
 
+import re
 from dataclasses import dataclass
 
 from hub.agent.watch.host import Host
 
 _MAX_ACCOUNTS = 10_000
+_NUMBER = re.compile(r"[0-9]{1,10}")
+_LARGEST_ID = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +32,9 @@ def read_accounts(host: Host) -> list[Account] | None:
     if text is None:
         return None
     accounts = []
-    for line in text.splitlines()[:_MAX_ACCOUNTS]:
+    for line in _lines(text):
         fields = line.split(":")
-        is_account = len(fields) == 7 and fields[2].isdecimal() and fields[3].isdecimal()  # noqa: PLR2004 - passwd(5)
+        is_account = len(fields) == 7 and _is_id(fields[2]) and _is_id(fields[3])  # noqa: PLR2004 - passwd(5)
         if is_account and fields[0] and not fields[0].startswith(("#", "+", "-")):
             name, _, uid, gid, _, home, shell = fields
             accounts.append(Account(name, int(uid), int(gid), home, shell or "/bin/sh"))
@@ -44,9 +47,18 @@ def read_groups(host: Host) -> dict[str, tuple[int, list[str]]] | None:
     if text is None:
         return None
     groups = {}
-    for line in text.splitlines()[:_MAX_ACCOUNTS]:
+    for line in _lines(text):
         fields = line.split(":")
-        if len(fields) == 4 and fields[0] and fields[2].isdecimal():  # noqa: PLR2004 - group(5)
+        if len(fields) == 4 and fields[0] and _is_id(fields[2]):  # noqa: PLR2004 - group(5)
             members = [member for member in fields[3].strip().split(",") if member]
             groups[fields[0]] = (int(fields[2]), members)
     return groups
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines. Only a line feed ends one: a person's full name may hold other breaks."""
+    return text.split("\n")[:_MAX_ACCOUNTS]
+
+
+def _is_id(text: str) -> bool:
+    return _NUMBER.fullmatch(text) is not None and int(text) <= _LARGEST_ID

@@ -1,6 +1,11 @@
-"""What sudo, su, useradd and PAM say about accounts."""
+"""What sudo, su, useradd and PAM say about accounts.
+
+Anybody may log in the name of these programs (`logger -t sudo`), and lines may be 16 KB long: each
+is read in time that grows with its length, never with its square.
+"""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 from hub.agent.watch.observed import ObservedEvent, ip_address
@@ -9,12 +14,8 @@ from hub.detections.events import EventKind
 
 FIRST_PERSON_UID = 1_000
 ADMIN_GROUPS = frozenset({"sudo", "wheel", "admin"})
-_SUDO = re.compile(
-    r"\s*(?P<user>[^\s:]{1,64}) : (?:(?P<refusal>[^;=]{1,200}?) ; )?(?:HOST=\S* ; )?"
-    r"(?:TTY=(?P<tty>\S*) ; )?(?:PWD=(?P<folder>.*?) ; )?(?:USER=(?P<as>\S+) ; )?"
-    r"(?:GROUP=\S+ ; )?(?:TSID=\S+ ; )?(?:ENV=.*? ; )?COMMAND=(?P<command>.*)",
-    re.DOTALL,
-)
+_SUDO = re.compile(r"\s*(?P<user>[^\s:]{1,64}) : (?P<fields>.*)", re.DOTALL)
+_SUDO_REFUSAL = re.compile(r"[^;=]{1,200}")
 _ATTEMPTS = re.compile(r"(\d{1,3}) incorrect password attempts?")
 _SU = re.compile(
     r"(?P<failed>FAILED SU )?\(to (?P<user>[^)]{1,64})\) (?P<by>\S+) on \S+"
@@ -22,9 +23,9 @@ _SU = re.compile(
 )
 _PAM_FAILURE = re.compile(
     r"pam_\w+\((?P<service>[\w.-]+):auth\): authentication failure;.*?"
-    r"rhost=(?P<address>\S*)(?:\s+user=(?P<user>\S+))?\s*"
+    r"\srhost=(?P<address>\S*+)(?:\s++user=(?P<user>\S++))?+\s*+"
 )
-_NEW_USER = re.compile(r"new user: name=(?P<user>[^,\s]+), UID=(?P<uid>\d+),.*")
+_NEW_USER = re.compile(r"new user: name=(?P<user>[^,\s]+), UID=(?P<uid>\d{1,10}),.*")
 _TO_GROUP = re.compile(
     r"add '(?P<user>[^']+)' to group '(?P<group>[^']+)'"
     r"|(?:user|member) (?P<by_gpasswd>\S+) added by \S+ to group (?P<gpasswd_group>\S+)"
@@ -36,7 +37,7 @@ _TOLD_ELSEWHERE = frozenset({"sshd", "sudo", "sudo-i", "su", "su-l"})
 def read_account_message(record: LogRecord) -> ObservedEvent | None:
     """Return what a program other than sshd says about an account, or None."""
     if record.program in {"sudo", "sudo-rs"} and (match := _SUDO.fullmatch(record.message)):
-        return _sudo(record, match)
+        return _sudo(record, match["user"], match["fields"])
     if record.program == "su" and (match := _SU.fullmatch(record.message)):
         return _su(record, match)
     if record.program in {"useradd", "adduser"} and (match := _NEW_USER.fullmatch(record.message)):
@@ -75,13 +76,19 @@ def joined_key(user: str, group: str, at: datetime) -> str:
     return f"{user} in {group} {at.date()}"
 
 
-def _sudo(record: LogRecord, match: re.Match[str]) -> ObservedEvent:
-    user, command, refusal = match["user"], match["command"], match["refusal"]
-    details = {
-        name: value
-        for name, value in (("run_as", match["as"]), ("tty", match["tty"]), ("reason", refusal))
-        if value
+def _sudo(record: LogRecord, user: str, told: str) -> ObservedEvent | None:
+    """Return what sudo did: fields that it sets apart by ` ; `, the command last."""
+    before, mark, command = f" ; {told}".partition(" ; COMMAND=")
+    if not mark:
+        return None
+    fields = before.split(" ; ")[1:]
+    refusal = fields[0] if fields and _SUDO_REFUSAL.fullmatch(fields[0]) else None
+    found = {
+        "run_as": _last(fields, "USER="),  # a folder may be called ` ; USER=`, too: it comes before
+        "tty": _last(fields[:3], "TTY="),
+        "reason": refusal,
     }
+    details = {name: value for name, value in found.items() if value}
     if refusal is None:
         summary, kind, count = f"{user} ran a command through sudo", EventKind.SUDO_COMMAND, 1
     else:
@@ -100,6 +107,12 @@ def _sudo(record: LogRecord, match: re.Match[str]) -> ObservedEvent:
         raw=record.raw,
         details=details,
     )
+
+
+def _last(fields: Sequence[str], name: str) -> str | None:
+    """Return the value of the last field of this name."""
+    values = [field.removeprefix(name) for field in fields if field.startswith(name)]
+    return values[-1] if values else None
 
 
 def _su(record: LogRecord, match: re.Match[str]) -> ObservedEvent:

@@ -7,7 +7,7 @@ from typing import Any
 from hub.agent.configuration import LogSettings
 from hub.agent.watch.accounts_log import read_account_message
 from hub.agent.watch.folding import fold
-from hub.agent.watch.host import Host
+from hub.agent.watch.host import Host, is_there
 from hub.agent.watch.journal import Journal
 from hub.agent.watch.observed import ObservedEvent
 from hub.agent.watch.sshd import PROGRAMS, Attempts, read_sshd
@@ -67,7 +67,7 @@ class AuthenticationWatcher:
     def _read_journal(self, memory: Memory | None, records: list[LogRecord]) -> str | None:
         """Add what the journal holds to the records; return its cursor, or None without it."""
         mode = self._settings.journal
-        has_files = any(self._host.path(p).exists() for p in self._settings.authentication)
+        has_files = any(is_there(self._host.path(p)) for p in self._settings.authentication)
         if mode == "never" or (mode == "auto" and (has_files or not Journal.is_available())):
             return None
         if memory is None or memory["cursor"] is None:

@@ -1,13 +1,13 @@
 """Knows each running program by its SHA-256, and tells when one is new or not what it was."""
 
 import hashlib
-from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from hub.agent.configuration import ProcessSettings
-from hub.agent.watch.host import Host
-from hub.agent.watch.observed import ObservedEvent
+from hub.agent.watch.host import Host, is_there
+from hub.agent.watch.observed import ObservedEvent, digest_of
 from hub.agent.watch.ownership import ownership_of
 from hub.agent.watch.procs import (
     Executable,
@@ -22,9 +22,22 @@ from hub.agent.watch.watcher import Look, Memory, Resting
 from hub.detections.events import EventKind
 
 _MAX_KNOWN = 5_000
+_MAX_NAME = 200  # a longer path is remembered by its digest
 _MAX_EVENTS = 20  # each asks the package manager
 _MEGABYTE = 1 << 20
 _MAX_FILE_BYTES = 1 << 30
+_NOT_READ = ""  # where the digest of a larger file would stand
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """What is to be told of a program."""
+
+    kind: EventKind
+    summary: str
+    change: str
+    digest: str
+    before: str | None  # the digest of what ran under this name
 
 
 class BinaryWatcher(Resting):
@@ -49,22 +62,27 @@ class BinaryWatcher(Resting):
         is_learning = memory is None or memory["is_learning"]
         events: list[ObservedEvent] = []
         left, is_complete = self._max_bytes, True
+        digests = {str(each[0]) for each in known.values()}
         for pid, executable in self._running():
-            old = known.get(executable.shown_path)
+            name = _name_of(executable)
+            old = known.get(name)
             if old is not None and old[1:] == list(executable.identity):
                 continue
             if left <= 0 or len(events) >= _MAX_EVENTS:
                 is_complete = False
                 break
-            left -= min(executable.size, _MAX_FILE_BYTES)
+            left -= executable.size if executable.size <= _MAX_FILE_BYTES else 0
             digest = _digest_of(self._host, pid, executable)
             if digest is None:
                 continue
-            known.pop(executable.shown_path, None)  # it is the newest now
-            known[executable.shown_path] = [digest, *executable.identity]
+            known.pop(name, None)  # it is the newest now
+            known[name] = [digest, *executable.identity]
             before = str(old[0]) if old else None
-            if not is_learning and before != digest:
-                events += self._events(pid, executable, digest, before, now)
+            is_known = digest in digests and digest != _NOT_READ
+            if not is_learning and (before != digest or digest == _NOT_READ):
+                finding = self._finding(executable, digest, before, is_known=is_known)
+                if finding is not None:
+                    events.append(self._event(pid, executable, finding, now))
         told = dict(list(known.items())[-_MAX_KNOWN:])
         memory = {"known": told, "is_learning": is_learning and not is_complete}
         return Look(events, memory, has_more=not is_complete)
@@ -92,50 +110,63 @@ class BinaryWatcher(Resting):
         except OSError:
             return False
 
-    def _events(
-        self, pid: int, executable: Executable, digest: str, before: str | None, now: datetime
-    ) -> Iterator[ObservedEvent]:
-        words = self._words(executable, before)
-        if words is None:
-            return
-        kind, summary, change = words
-        proc, details = self._host.proc, {"change": change}
-        if before is not None:
-            details["before"] = before
+    def _event(
+        self, pid: int, executable: Executable, finding: _Finding, now: datetime
+    ) -> ObservedEvent:
+        proc, details = self._host.proc, {"change": finding.change}
+        if finding.before:
+            details["before"] = finding.before
+        if finding.digest == _NOT_READ:
+            details["not_read"] = f"{executable.size // _MEGABYTE} MB are too much"
         if not executable.is_deleted and (owner := ownership_of(self._host, executable.path)):
             details |= owner.details()
-        yield ObservedEvent(
-            kind=kind,
+        return ObservedEvent(
+            kind=finding.kind,
             at=now,
-            summary=summary,
+            summary=finding.summary,
             process=name_of(proc, pid),
             path=executable.path,
             command=command_of(proc, pid),
             user=user_of(proc, pid),
-            sha256=digest,
+            sha256=finding.digest or None,
             details=details | {"parent": name_of(proc, parent_of(proc, pid))},
         )
 
-    def _words(
-        self, executable: Executable, before: str | None
-    ) -> tuple[EventKind, str, str] | None:
-        """Return kind, summary and change; None for what an update leaves behind."""
-        path = executable.path
+    def _finding(
+        self, executable: Executable, digest: str, before: str | None, *, is_known: bool
+    ) -> _Finding | None:
+        """Return what is to be told; None for what an update leaves behind.
+
+        That ran before the update, so its digest is known. What nobody ever saw, and has another
+        file in its place already, hides.
+        """
+        path, changed = executable.path, EventKind.BINARY_CHANGED
+        if executable.is_deleted and not is_there(self._host.path(path)):
+            return _Finding(changed, f"{path} runs and was deleted", "deleted", digest, before)
         if executable.is_deleted:
-            if self._host.path(path).exists():  # another file is there: the process is the old one
-                return None
-            return EventKind.BINARY_CHANGED, f"{path} runs and was deleted", "deleted"
+            summary = f"{path} runs, and another file is in its place"
+            return None if is_known else _Finding(changed, summary, "replaced", digest, before)
         if before is None:
-            return EventKind.PROCESS_STARTED, f"{path} runs for the first time", "new"
-        return EventKind.BINARY_CHANGED, f"{path} is not the program it was", "content"
+            summary = f"{path} runs for the first time"
+            return _Finding(EventKind.PROCESS_STARTED, summary, "new", digest, None)
+        return _Finding(changed, f"{path} is not the program it was", "content", digest, before)
 
 
 def _digest_of(host: Host, pid: int, executable: Executable) -> str | None:
-    """Return the digest of what the process runs: through /proc, so of a deleted file as well."""
+    """Return the digest of what the process runs: through /proc, so of a deleted file as well.
+
+    Of a file that is too large it is empty; None when there is nothing to be read any more.
+    """
     if executable.size > _MAX_FILE_BYTES:
-        return None
+        return _NOT_READ
     try:
         with (host.proc / str(pid) / "exe").open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
+
+
+def _name_of(executable: Executable) -> str:
+    """Return under what a program is remembered: paths may be 4 KB long, and there are many."""
+    path = executable.shown_path
+    return path if len(path) <= _MAX_NAME else digest_of(path)

@@ -4,8 +4,6 @@ inotify tells of each opening at once, whatever the mount does about access time
 is not running, the access time is all there is, and it is compared at the next start.
 """
 
-import os
-import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,14 +13,16 @@ import structlog
 
 from hub.agent.configuration import HoneypotSettings
 from hub.agent.watch import inotify
-from hub.agent.watch.host import Host
+from hub.agent.watch.host import Host, is_there
 from hub.agent.watch.inotify import Inotify, Touch
 from hub.agent.watch.observed import ObservedEvent
+from hub.agent.watch.planting import plant
 from hub.agent.watch.procs import Opener, openers_of
 from hub.agent.watch.watcher import Look, Memory
 from hub.detections.events import EventKind
 
 _log = structlog.get_logger(__name__)
+_HINT = "`sudo monsys agent plant` makes missing ones; the service does so when it starts"
 _WORDS = (
     (inotify.MODIFY, "written"),
     (inotify.DELETE_SELF, "deleted"),
@@ -43,6 +43,7 @@ class HoneypotWatcher:
         self._settings = settings
         self._host = host
         self._inotify: Inotify | None = None
+        self._troubles: dict[str, str] = {}  # said once, not at every look
 
     def look(self, memory: Memory | None, *, now: datetime) -> Look:
         """Return what was touched since the last look; a missing honeypot is made anew."""
@@ -73,12 +74,19 @@ class HoneypotWatcher:
             here = self._host.path(path)
             if str(here) in watching.watched:
                 continue
-            if self._settings.is_planted and not here.exists():
-                plant(here)
             try:
+                if self._settings.is_planted and not is_there(here):
+                    plant(here)
                 watching.watch(str(here))
             except OSError as error:
-                _log.warning("honeypot_not_watched", path=path, reason=error.strerror)
+                self._note_trouble(path, error.strerror or type(error).__name__)
+            else:
+                self._troubles.pop(path, None)
+
+    def _note_trouble(self, path: str, reason: str) -> None:
+        if self._troubles.get(path) != reason:
+            self._troubles[path] = reason
+            _log.warning("honeypot_not_watched", path=path, reason=reason, hint=_HINT)
 
     def _touched(self, here: str, mask: int, now: datetime) -> ObservedEvent:
         path = self._host.name(Path(here))
@@ -103,28 +111,6 @@ class HoneypotWatcher:
         except OSError:
             return None
         return [stat.st_atime_ns, stat.st_mtime_ns]
-
-
-def plant(path: Path) -> None:
-    """Make a file that looks worth stealing: credentials of an account that does not exist."""
-    identity = "AKIA" + "".join(
-        secrets.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") for _ in range(16)
-    )
-    content = (
-        "[default]\n"
-        f"aws_access_key_id = {identity}\n"
-        f"aws_secret_access_key = {secrets.token_urlsafe(30)}\n"
-    )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
-    except OSError as error:  # a read-only mount, most likely
-        _log.warning("honeypot_not_planted", path=str(path), reason=error.strerror)
-        return
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(content)
 
 
 def _by_path(touches: Iterable[Touch]) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from hub.agent.watch.host import open_file
 from hub.agent.watch.place import Place, sealed
 from hub.agent.watch.rotation import Part
 
@@ -33,7 +34,7 @@ def read_lines(part: Part, place: Place, *, max_bytes: int) -> Reading:
     if wanted <= 0:
         return Reading([], place, b"", 0, is_at_end=part.size <= place.offset)
     try:
-        with part.path.open("rb") as file:
+        with open_file(part.path) as file:
             file.seek(place.offset)
             content = file.read(wanted)
             lines, rest, is_skipping = _cut(content, place)

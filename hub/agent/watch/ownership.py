@@ -11,7 +11,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from hub.agent.watch.host import Host
+from hub.agent.watch.host import Host, open_file
 
 _TIMEOUT_SECONDS = 10
 _DPKG = "/var/lib/dpkg"
@@ -61,7 +61,7 @@ def _dpkg(host: Host, path: str) -> Ownership | None:
 def _has_sum(sums: Path, name: str, path: Path) -> bool:
     try:
         lines = sums.read_text("utf-8", "replace").splitlines()
-        with path.open("rb") as file:
+        with open_file(path) as file:
             actual = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
     except OSError:
         return False

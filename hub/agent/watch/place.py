@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+from hub.agent.watch.host import open_file
 from hub.agent.watch.rotation import Part
 
 _SEALED_BYTES = 256
@@ -43,7 +44,7 @@ def at_end(part: Part, *, turn: int = 0) -> Place:
     """Return the place after what is there; a line that is just being written is left out."""
     place = Place(part.device, part.inode, turn=turn)
     try:
-        with part.path.open("rb") as file:
+        with open_file(part.path) as file:
             is_amid_line = bytes_before(file, part.size, 1) not in {b"", b"\n"}
             return replace(sealed(place, file, part.size), is_skipping=is_amid_line)
     except OSError:
@@ -65,7 +66,7 @@ def is_intact(part: Part, place: Place) -> bool:
     if part.size < place.offset:
         return False
     try:
-        with part.path.open("rb") as file:
+        with open_file(part.path) as file:
             return _digest(bytes_before(file, place.offset, _SEALED_BYTES)) == place.seal
     except OSError:
         return False
@@ -75,7 +76,7 @@ def starts_alike(part: Part, place: Place) -> bool:
     """Tell whether the file begins as the one that was read: then it is no new log."""
     length = min(place.offset, _SEALED_BYTES)
     try:
-        with part.path.open("rb") as file:
+        with open_file(part.path) as file:
             return length > 0 and _digest(file.read(length)) == place.head
     except OSError:
         return False

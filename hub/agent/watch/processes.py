@@ -23,6 +23,7 @@ from hub.detections.events import EventKind
 
 _MAX_EVENTS = 100
 _MAX_KNOWN_PRELOADS = 500
+_MAX_VALUE = 4_000  # of a variable that a program's starter chose
 # What gives a command line away, whatever the program is called: a miner names its pool's protocol,
 # and bash opens connections under these paths.
 _TELLTALES = ("stratum+", "stratum1+", "stratum2+", "/dev/tcp/", "/dev/udp/")
@@ -115,8 +116,8 @@ class ProcessWatcher(Resting):
     def _preload(
         self, pid: int, executable: Executable, known: list[str], now: datetime
     ) -> Iterator[ObservedEvent]:
-        value = environment_value(self._proc, pid, "LD_PRELOAD")
-        what = f"{executable.path} {value}"
+        value = (environment_value(self._proc, pid, "LD_PRELOAD") or "")[:_MAX_VALUE]
+        what = digest_of(executable.path, value)
         if not value or what in known:
             return
         known.append(what)

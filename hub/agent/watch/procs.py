@@ -67,15 +67,24 @@ def executable_of(proc: Path, pid: int) -> Executable | None:
         path, stat = os.readlink(link), os.stat(link)  # noqa: PTH115, PTH116 - hot path
     except OSError:
         return None
-    is_deleted = path.endswith(_DELETED)
+    is_deleted = path.endswith(_DELETED) and not _is_at(f"{proc}/{pid}/root{path}", stat)
     return Executable(
-        path=path.removesuffix(_DELETED),
+        path=path.removesuffix(_DELETED) if is_deleted else path,
         device=stat.st_dev,
         inode=stat.st_ino,
         size=stat.st_size,
         modified_ns=stat.st_mtime_ns,
         is_deleted=is_deleted,
     )
+
+
+def _is_at(path: str, stat: os.stat_result) -> bool:
+    """Tell whether this very file is at the path: a file may be called `x (deleted)`."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - hot path
+    except OSError:
+        return False
+    return (found.st_dev, found.st_ino) == (stat.st_dev, stat.st_ino)
 
 
 def started_at_ticks(proc: Path, pid: int) -> int:

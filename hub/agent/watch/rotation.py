@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,10 +32,11 @@ class Part:
 def part_at(path: Path) -> Part | None:
     """Return the file at this path, or None."""
     try:
-        stat = path.stat()
+        found = path.stat()
     except OSError:
         return None
-    return _part(path, stat)
+    # A pipe or a device holds no lines that could be read twice.
+    return _part(path, found) if stat.S_ISREG(found.st_mode) else None
 
 
 def older_parts(path: Path) -> list[Part]:
@@ -48,7 +50,8 @@ def older_parts(path: Path) -> list[Part]:
         order = _order(entry.name, path.name)
         if order is not None:
             try:
-                found.append((order, _part(Path(entry.path), entry.stat())))
+                if entry.is_file():
+                    found.append((order, _part(Path(entry.path), entry.stat())))
             except OSError:  # compressed or deleted meanwhile
                 continue
     found.sort(key=lambda item: item[0])
@@ -69,13 +72,13 @@ def _order(name: str, base: str) -> tuple[int, str] | None:
     return None
 
 
-def _part(path: Path, stat: os.stat_result) -> Part:
+def _part(path: Path, found: os.stat_result) -> Part:
     return Part(
         path=path,
-        inode=stat.st_ino,
-        device=stat.st_dev,
-        size=stat.st_size,
-        modified_ns=stat.st_mtime_ns,
-        changed_ns=stat.st_ctime_ns,
+        inode=found.st_ino,
+        device=found.st_dev,
+        size=found.st_size,
+        modified_ns=found.st_mtime_ns,
+        changed_ns=found.st_ctime_ns,
         is_compressed=_COMPRESSED.search(path.name) is not None,
     )

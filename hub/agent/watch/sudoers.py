@@ -60,7 +60,7 @@ def logical_lines(text: str) -> list[str]:
     `#` begins a comment, except before a user's number: `#1000 ALL=(ALL) ALL` is a rule.
     """
     lines = []
-    for line in re.sub(r"\\\r?\n", " ", text).splitlines():
+    for line in re.sub(r"\\\r?\n", " ", text).split("\n"):
         kept = re.sub(r"(?<!\\)#(?!\d+\s+[^=]*=).*", "", line).strip()
         if kept and not kept.startswith("@include"):
             lines.append(re.sub(r"\s+", " ", kept))

@@ -52,10 +52,10 @@ def parse_line(line: str, *, now: datetime, position: str) -> LogRecord | None:
 def _stamp(text: str, now: datetime) -> tuple[datetime, str] | None:
     if match := _RFC_3339.match(text):
         try:
-            at = datetime.fromisoformat(match[1].replace(",", "."))
-        except ValueError:
+            at = datetime.fromisoformat(match[1].replace(",", ".")).astimezone(UTC)
+        except (ValueError, OverflowError):  # at the ends of the calendar another zone has no date
             return None
-        return at.astimezone(UTC), text[match.end() :]
+        return at, text[match.end() :]
     if match := _CLASSIC.match(text):
         at_or_none = _classic(match, now)
         return None if at_or_none is None else (at_or_none, text[match.end() :])

@@ -90,13 +90,13 @@ class _Describer:
                      and a.home != "/"), None)  # fmt: skip
         added = [fingerprint(line) for line in change.added[:_MAX_NAMED]]
         details = change.details() | ({"added": ", ".join(added)} if added else {})
-        if change.word == "modified" and not change.added and not change.removed:
-            return []  # a comment, or an empty line
+        if change.is_cosmetic:
+            return []
         return [self._event(EventKind.AUTHORIZED_KEYS_CHANGED, change, now, details, user=user)]
 
     def cron(self, change: Change, now: datetime) -> list[ObservedEvent]:
         """Say which lines a cron job gained."""
-        if change.word == "modified" and not change.added and not change.removed:
+        if change.is_cosmetic:
             return []
         details = change.details() | self._owner(change)
         if change.added:
@@ -110,7 +110,7 @@ class _Describer:
         names = list(dict.fromkeys(rule.who for rule in rules if rule.who != "root"))[:_MAX_EVENTS]
         details = change.details() | self._owner(change)
         if not names:
-            if not change.added and not change.removed and change.word == "modified":
+            if change.is_cosmetic:
                 return []
             return [self._event(EventKind.SUDOERS_CHANGED, change, now, details)]
         return [

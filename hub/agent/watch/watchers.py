@@ -118,7 +118,9 @@ class Watchers:
         remembered = self._remembered
         if event.key is not None:
             return digest_of(event.kind, event.key)
-        return digest_of(remembered.epoch, watcher.name, remembered.turn, place)
+        # With what it says: after a full disk kept the turn from being saved, turns come again.
+        told = (event.kind, event.summary, event.path, event.command, event.raw)
+        return digest_of(remembered.epoch, watcher.name, remembered.turn, place, *told)
 
     def _save(self) -> None:
         try:

@@ -2,7 +2,7 @@
 
 import csv
 import gzip
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import batched
 from pathlib import Path
@@ -43,11 +43,16 @@ async def sync_kev(database: Database, path: Path) -> int:
     """Store CISA's catalogue; return how many entries it has."""
     rows = sorted(_kev_rows(path))
     async with database.transaction(presented=EVERYBODY) as session:
-        told = array_rows("told", {"cve_id": Text(), "exploited_since": Date()}, rows)
-        await _store(session, told, "exploited_since")
-        await apply_signals(session)
+        await record_exploited(session, rows)
         await note_success(session, name="kev", checked_at=utc_now(), records=len(rows))
     return len(rows)
+
+
+async def record_exploited(session: AsyncSession, entries: Sequence[tuple[str, date]]) -> None:
+    """Store on which day CISA listed each CVE as exploited, and write it onto the advisories."""
+    told = array_rows("told", {"cve_id": Text(), "exploited_since": Date()}, entries)
+    await _store(session, told, "exploited_since")
+    await apply_signals(session)
 
 
 def _epss_rows(path: Path) -> Iterator[tuple[str, float]]:

@@ -1,8 +1,10 @@
 /** What stands in a new tab: a first question that every role which may explore can ask. */
-export const DEFAULT_QUERY = `# monsys hub, live and read with your own permissions.
+export const DEFAULT_QUERY = `# Live figures, with your own permissions.
 #
-# Press the play button, or Ctrl-Enter. Ctrl-Space completes; the book on the left holds the
-# documentation, with the permission that each field needs.
+# Play or Ctrl-Enter runs this.
+# Ctrl-Space completes what you type.
+# The book on the left explains each field
+# and names the permission it needs.
 
 query WorstAlerts {
   alerts(first: 10) {
