@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from hub.lean import LeanPool
-from hub.pool import engine_of, open_as
+from hub.pool import engine_of, open_as, without_connection
 
 __all__ = ["Database", "UnitOfWork", "engine_of", "enter"]
 
@@ -118,6 +118,19 @@ class UnitOfWork:
             if self._is_over:
                 raise RuntimeError("the unit of work is over")
             return await self._run(query, *args, **kwargs)
+
+    async def aside[**P, Result](
+        self, asking: Callable[P, Awaitable[Result]], *args: P.args, **kwargs: P.kwargs
+    ) -> Result:
+        """Ask somebody else than the database, which may take long. Do it before any query.
+
+        The connection is for others meanwhile; only where something was asked already it is not.
+        """
+        async with self._lock:
+            if self._session is None:
+                return await asking(*args, **kwargs)
+            async with without_connection(self._session):
+                return await asking(*args, **kwargs)
 
     async def _run[**P, Result](
         self,

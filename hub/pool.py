@@ -5,6 +5,8 @@ BEGIN and the settings of row-level security travel together, and a connection i
 lives only when it has been idle long enough for a firewall to have dropped it.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -20,6 +22,7 @@ from sqlalchemy.orm import Session
 ASK_AFTER_IDLE_SECONDS = 15.0
 _RETURNED_AT = "monsys_returned_at"
 _ADAPTER = "monsys_adapter"
+_OPENED_AS = "monsys_opened_as"
 NOTHING_COMMITTED = "a statement failed; nothing was committed"
 SERVER_SETTINGS = {"application_name": "monsys-hub", "timezone": "UTC", "jit": "off"}
 
@@ -91,6 +94,30 @@ def open_as(session: Session, *, tenant_id: UUID | None, user_id: UUID | None) -
     pooled: Any = session.connection().connection
     pooled.driver_connection.opening = opening_of(tenant_id, user_id)
     session.info[_ADAPTER] = pooled.dbapi_connection
+    session.info[_OPENED_AS] = (tenant_id, user_id)
+
+
+@asynccontextmanager
+async def without_connection(session: AsyncSession) -> AsyncIterator[None]:
+    """Give the session's connection back for as long as the block lasts, if nothing was asked yet.
+
+    Once something was, the transaction has begun and the connection stays: what was written must
+    not be lost.
+    """
+    adapter: Any = session.sync_session.info.get(_ADAPTER)
+    if adapter is None or adapter._transaction is not None:  # noqa: SLF001 - as below
+        yield
+        return
+    tenant_id, user_id = session.sync_session.info[_OPENED_AS]
+    await session.close()
+    try:
+        yield
+    finally:
+        await session.run_sync(_open_again, tenant_id, user_id)
+
+
+def _open_again(session: Session, tenant_id: UUID | None, user_id: UUID | None) -> None:
+    open_as(session, tenant_id=tenant_id, user_id=user_id)
 
 
 def opening_of(tenant_id: UUID | None, user_id: UUID | None = None) -> str:

@@ -7,6 +7,7 @@ from uuid import UUID
 import strawberry
 
 from hub.alerts.rule_queries import identity_of
+from hub.alerts.webhooks.destination import look_up
 from hub.alerts.webhooks.endpoints import (
     Secret,
     WebhookSpec,
@@ -105,7 +106,11 @@ class WebhookDeliveryType:
     state: DeliveryState = leaf(EgressClass.ALERT_TEXT, "Where it stands.")
     attempts: int = leaf(EgressClass.COUNT, "How often it was tried, of eight.")
     last_status: int | None = leaf(EgressClass.COUNT, "The last answer's HTTP status.")
-    last_error: str = leaf(EgressClass.ALERT_TEXT, "What was wrong with the last answer.")
+    last_error: str = leaf(
+        EgressClass.ALERT_TEXT,
+        "What was wrong with the last attempt, in a word: status_500, timeout, unreachable, closed,"
+        " not_http, tls, tls_expired, tls_wrong_name, tls_untrusted, forbidden_address…",
+    )
     created_at: datetime = leaf(EgressClass.TIME, "When it happened.")
     last_attempt_at: datetime | None = leaf(EgressClass.TIME, "When it was last tried.")
     next_attempt_at: datetime | None = leaf(EgressClass.TIME, "When it is tried next, if it is.")
@@ -262,7 +267,11 @@ class WebhookMutation:
             name=input.name, url=input.url, events=input.events, min_severity=input.min_severity
         )
         made = await context.work.run(
-            create_webhook, spec=spec, box=context.secret_box, **_by(context)
+            create_webhook,
+            spec=spec,
+            box=context.secret_box,
+            destination=await context.work.aside(look_up, input.url),
+            **_by(context),
         )
         return WebhookSecretPayload.of(made)
 
@@ -277,13 +286,17 @@ class WebhookMutation:
     ) -> WebhookPayload:
         """Delegate."""
         context = info.context
-        webhook_id = await _webhook_id(context, input.id)
+        webhook_id = identity_of(input.id, _NO_WEBHOOK)
+        destination = None
+        if input.url is not None:
+            destination = await context.work.aside(look_up, input.url)
         names = ("name", "url", "events", "min_severity", "is_enabled")
         told = {name: getattr(input, name) for name in names}
         await context.work.run(
             update_webhook,
             webhook_id=webhook_id,
             changes={name: value for name, value in told.items() if value is not None},
+            destination=destination,
             box=context.secret_box,
             **_by(context),
         )

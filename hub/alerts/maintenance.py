@@ -50,12 +50,13 @@ async def declare_window(
     request_id: str | None = None,
 ) -> MaintenanceWindow:
     """Declare maintenance. What is open stays open; nothing new opens until it is over."""
-    _check(spec, now)
+    _check_times(spec, now)
+    tag = _tag(spec)
     await _check_room(session, now)
     window = MaintenanceWindow(
         tenant_id=principal.tenant_id,
         agent_id=spec.agent_id,
-        tag=spec.tag,
+        tag=tag,
         starts_at=spec.starts_at,
         ends_at=spec.ends_at,
         reason=check_text(spec.reason, field="reason", max_characters=MAX_REASON_CHARACTERS),
@@ -63,7 +64,7 @@ async def declare_window(
         created_at=now,
     )
     if spec.excludes_from_sla:
-        for target_id in await _sla_targets(session, spec):
+        for target_id in await _sla_targets(session, spec.agent_id, tag):
             declared = await declare_maintenance(
                 session,
                 principal=principal,
@@ -148,7 +149,7 @@ async def windows_page(
     return Page.of(windows, first=first, total=rows[0][2] if rows else 0)
 
 
-def _check(spec: MaintenanceSpec, now: datetime) -> None:
+def _check_times(spec: MaintenanceSpec, now: datetime) -> None:
     for field, moment in (("starts_at", spec.starts_at), ("ends_at", spec.ends_at)):
         if moment.tzinfo is None:
             raise InvalidInput(
@@ -162,12 +163,17 @@ def _check(spec: MaintenanceSpec, now: datetime) -> None:
         raise InvalidInput(
             f"`ends_at` may be at most {LONGEST.days} days after `starts_at`.", field="ends_at"
         )
-    if spec.agent_id is not None and spec.tag is not None:
+
+
+def _tag(spec: MaintenanceSpec) -> str | None:
+    if spec.tag is None:
+        return None
+    if spec.agent_id is not None:
         raise InvalidInput("`tag` and `agent` exclude each other; leave one out.", field="tag")
-    if spec.tag is not None and not (
-        check_text(spec.tag, field="tag", max_characters=_MAX_TAG_CHARACTERS)
-    ):
+    tag = check_text(spec.tag, field="tag", max_characters=_MAX_TAG_CHARACTERS)
+    if not tag:
         raise InvalidInput("`tag` must name a tag such as env:prod.", field="tag")
+    return tag
 
 
 async def _check_room(session: AsyncSession, now: datetime) -> None:
@@ -180,15 +186,17 @@ async def _check_room(session: AsyncSession, now: datetime) -> None:
         )
 
 
-async def _sla_targets(session: AsyncSession, spec: MaintenanceSpec) -> Sequence[UUID | None]:
+async def _sla_targets(
+    session: AsyncSession, agent_id: UUID | None, tag: str | None
+) -> Sequence[UUID | None]:
     """Return the targets that are about the hosts of the window; None stands for all of them."""
-    if spec.agent_id is None and spec.tag is None:
+    if agent_id is None and tag is None:
         return [None]
     return (
         await session.scalars(
             select(col(SlaTarget.id))
             .join(Agent, col(Agent.id) == col(SlaTarget.agent_id))
-            .where(or_(col(Agent.id) == spec.agent_id, any_(col(Agent.tags)) == spec.tag))
+            .where(or_(col(Agent.id) == agent_id, any_(col(Agent.tags)) == tag))
             .order_by(col(SlaTarget.id))
         )
     ).all()
@@ -200,11 +208,9 @@ def _event(
     window: MaintenanceWindow,
     request_id: str | None,
 ) -> AuditEvent:
-    return AuditEvent(
-        event_type=event_type,
-        actor=principal.label,
-        actor_kind=principal.kind.value,
-        user_id=principal.user_id,
+    return AuditEvent.by(
+        principal,
+        event_type,
         details={
             "maintenance": str(window.id),
             "agent": str(window.agent_id) if window.agent_id else None,

@@ -238,11 +238,9 @@ def _event(
         )
         if identity is not None
     }
-    return AuditEvent(
-        event_type=event_type,
-        actor=principal.label,
-        actor_kind=principal.kind.value,
-        user_id=principal.user_id,
+    return AuditEvent.by(
+        principal,
+        event_type,
         details={
             "mute": str(made.id),
             "ends_at": made.ends_at.isoformat() if made.ends_at else None,

@@ -8,10 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from hub.alerts.models import Alert, AlertState
+from hub.alerts.rule_checks import MAX_AGENTS
 from hub.alerts.rule_models import AlertRule
-from hub.errors import NotFound
+from hub.errors import InvalidInput, NotFound
 from hub.fleet.models import Agent
 from hub.paging import Page, check_page_size, decode_cursor, encode_cursor
+from hub.text import is_storable
 
 
 class RULES:
@@ -40,6 +42,8 @@ async def rules_page(
     statement = select(AlertRule, is_open, total).order_by(col(AlertRule.name)).limit(first + 1)
     if after is not None:
         (name,) = decode_cursor(RULES.name, after, str)
+        if not is_storable(name):
+            raise InvalidInput("`after` is not a cursor of this list.", field="after")
         statement = statement.where(col(AlertRule.name) > name)
     rows = (await session.execute(statement)).all()
     return Page.of([(row[0], row[1]) for row in rows], first=first, total=rows[0][2] if rows else 0)
@@ -48,19 +52,29 @@ async def rules_page(
 async def rule_id_of(session: AsyncSession, name_or_id: str, *, field: str = "id") -> UUID:
     """Return the id of the rule that has this id or name; raise NotFound when none does."""
     identity = _uuid(name_or_id)
+    if identity is None and not is_storable(name_or_id):
+        raise no_such_rule(field)  # the database would not even take the question
     is_it = col(AlertRule.name) == name_or_id if identity is None else col(AlertRule.id) == identity
     found = await session.scalar(select(col(AlertRule.id)).where(is_it))
     if found is None:
-        raise NotFound("No alert rule has this name or id.", field=field)
+        raise no_such_rule(field)
     return found
+
+
+def no_such_rule(field: str) -> NotFound:
+    """Return the refusal of a name or id that no rule has."""
+    return NotFound("No alert rule has this name or id.", field=field)
 
 
 async def agent_ids_of(session: AsyncSession, names: Sequence[str]) -> list[UUID]:
     """Return the ids of the agents with these names or ids; raise NotFound when one is missing."""
+    if len(names) > MAX_AGENTS:
+        raise InvalidInput(f"`agents` may name at most {MAX_AGENTS} hosts.", field="agents")
     ids = {identity for name in names if (identity := _uuid(name)) is not None}
+    storable = [name for name in names if is_storable(name)]
     rows = await session.execute(
         select(col(Agent.id), col(Agent.name)).where(
-            or_(col(Agent.id).in_(ids), col(Agent.name).in_(names))
+            or_(col(Agent.id).in_(ids), col(Agent.name).in_(storable))
         )
     )
     found = {key: row[0] for row in rows for key in (str(row[0]), row[1])}

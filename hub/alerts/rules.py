@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -18,11 +19,13 @@ from hub.alerts.rule_models import AlertRule, AlertRuleState
 from hub.alerts.templates import install_templates
 from hub.audit.commands import append_events
 from hub.audit.events import AuditEvent, EventType
+from hub.constraints import violates
 from hub.errors import Conflict, NotFound
 from hub.fleet.models import Agent
 from hub.principal import Principal
 
 MAX_RULES = 200
+_UNIQUE_NAME = "uq_alert_rules_tenant_id_name"
 # Another question was asked before: where the rule stood with it says nothing about the new one.
 _ANOTHER_QUESTION = {"metric", "operator"}
 _SHOWN = ("name", "metric", "operator", "threshold", "severity", "target", "is_enabled")
@@ -100,14 +103,10 @@ async def update_rule(
     columns = spec.columns()
     if "agent_ids" in changes:
         await _check_agents(session, spec)
-    await _check_name(session, str(columns["name"]), rule_id)
     changed = {name: value for name, value in columns.items() if getattr(rule, name) != value}
     if not changed:
         return
-    await session.execute(
-        update(AlertRule).where(col(AlertRule.id) == rule_id).values(**changed, updated_at=now),
-        execution_options={"synchronize_session": False},
-    )
+    await _store(session, rule_id, changed | {"updated_at": now})
     if _ANOTHER_QUESTION & changed.keys() or not spec.is_enabled:
         await _forget(session, rule_id, now)
     await _reword(session, rule_id, changed)
@@ -142,6 +141,17 @@ async def _locked(session: AsyncSession, rule_id: UUID) -> AlertRule:
     if rule is None:
         raise no_such_rule()
     return rule
+
+
+async def _store(session: AsyncSession, rule_id: UUID, values: dict[str, Any]) -> None:
+    statement = update(AlertRule).where(col(AlertRule.id) == rule_id).values(**values)
+    try:
+        async with session.begin_nested():  # so that the refusal costs no more than this
+            await session.execute(statement, execution_options={"synchronize_session": False})
+    except IntegrityError as error:
+        if violates(error, _UNIQUE_NAME):
+            raise _name_is_taken() from error
+        raise
 
 
 def _spec_of(rule: AlertRule) -> dict[str, Any]:
@@ -187,14 +197,6 @@ async def _check_room(session: AsyncSession, count: int) -> None:
         )
 
 
-async def _check_name(session: AsyncSession, name: str, rule_id: UUID) -> None:
-    taken = await session.scalar(
-        select(col(AlertRule.id)).where(col(AlertRule.name) == name, col(AlertRule.id) != rule_id)
-    )
-    if taken is not None:
-        raise _name_is_taken()
-
-
 def no_such_rule() -> NotFound:
     """Return the refusal of an id that no rule has."""
     return NotFound("No alert rule has this id.", field="id")
@@ -211,11 +213,9 @@ def _event(
     columns: dict[str, Any],
     request_id: str | None,
 ) -> AuditEvent:
-    return AuditEvent(
-        event_type=event_type,
-        actor=principal.label,
-        actor_kind=principal.kind.value,
-        user_id=principal.user_id,
+    return AuditEvent.by(
+        principal,
+        event_type,
         details={"rule": str(rule_id)} | {name: columns[name] for name in _SHOWN},
         request_id=request_id,
     )

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hub.detections.baselines import Span, known_subjects, note_subjects
+from hub.detections.crowding import fold_crowd, point_at_others
 from hub.detections.event_store import NamedEvent, events_between
 from hub.detections.growth import (
     Standing,
@@ -23,7 +24,7 @@ from hub.detections.models import RuleKind
 from hub.detections.rule_settings import RuleInForce
 from hub.detections.rules import RULES_BY_EVENT
 from hub.detections.window_store import delete_windows, save_windows, windows_within
-from hub.detections.windows import Key, Sighted, Window, fold
+from hub.detections.windows import OTHERS, Key, Sighted, Window, fold
 
 _MAX_SUBJECT = 300
 type _ByKey = Mapping[Key, Sequence[Sighted]]
@@ -56,7 +57,18 @@ async def evaluate(session: AsyncSession, turn: Turn, events: Sequence[NamedEven
     growing = [window for window in changed if window.detection_id is not None]
     opening = await _enough(session, turn, by_key, changed)
     await _recall(session, turn, [one for one in (*opening, *growing) if one.has_untold])
-    await _follow(session, turn, opening, growing, standings)
+    others = await fold_crowd(
+        session,
+        agent_id=turn.agent_id,
+        rules=turn.rules,
+        stored=stored,
+        opening=opening,
+        growing=growing,
+    )
+    telling = [*(one for one in (*opening, *growing) if not one.is_folded), *others]
+    await _follow(session, turn, telling, standings)
+    point_at_others((one for one in changed if one.is_folded), others)
+    changed += others
     await save_windows(session, tenant_id=turn.tenant_id, agent_id=turn.agent_id, windows=changed)
     if gone := [one.id for window in changed for one in window.gone]:
         await delete_windows(session, gone)
@@ -81,6 +93,8 @@ def _sighted(turn: Turn, events: Sequence[NamedEvent]) -> dict[Key, list[Sighted
 
 def _bounded(subject: str) -> str:
     """Return a subject that fits; of two long ones that begin alike each stays itself."""
+    if subject == OTHERS:
+        return f"{subject!r}"  # somebody named a program like that
     if len(subject) <= _MAX_SUBJECT:
         return subject
     return f"{subject[: _MAX_SUBJECT - 18]}… {sha256(subject.encode()).hexdigest()[:16]}"
@@ -91,9 +105,17 @@ def _gap(turn: Turn, key: Key) -> Any:
 
 
 def _reaches(turn: Turn, by_key: _ByKey) -> list[tuple[Key, datetime, datetime]]:
-    return [
+    reaches = [
         (key, sighted[0].event.at - _gap(turn, key), sighted[-1].event.at + _gap(turn, key))
         for key, sighted in by_key.items()
+    ]
+    # And the windows of those that had no detection of their own, which may take further ones.
+    by_kind: dict[RuleKind, list[tuple[datetime, datetime]]] = defaultdict(list)
+    for key, since, until in reaches:
+        by_kind[key.rule_kind].append((since, until))
+    return reaches + [
+        (Key(kind, OTHERS), min(since for since, _ in spans), max(until for _, until in spans))
+        for kind, spans in by_kind.items()
     ]
 
 
@@ -105,7 +127,9 @@ async def _standings(
     standings = await lock_detections(session, ids) if ids else {}
     for window in windows:
         if window.detection_id is not None:
-            window.is_resolved = standings[window.detection_id].is_resolved
+            standing = standings[window.detection_id]
+            window.is_resolved = standing.is_resolved
+            window.is_folded = standing.subject == OTHERS != window.key.subject
     return standings
 
 
@@ -241,11 +265,12 @@ async def _sighted_between(
 async def _follow(
     session: AsyncSession,
     turn: Turn,
-    opening: Sequence[Window],
-    growing: Sequence[Window],
+    windows: Sequence[Window],
     standings: Mapping[UUID, Standing],
 ) -> None:
-    """Let detections follow their windows."""
+    """Let detections follow their windows: they are opened, or grow."""
+    opening = [window for window in windows if window.detection_id is None]
+    growing = [window for window in windows if window.detection_id is not None]
     if opening:
         await open_detections(
             session,

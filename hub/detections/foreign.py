@@ -1,54 +1,14 @@
-"""What the rules of Falco and Wazuh say, in the hub's own terms.
+"""What the rules of Wazuh say, in the hub's own terms; `falco_alerts` is about those of Falco.
 
 An alert of theirs is translated to events, and our rules look at those as at any other. One that
 means nothing here (`rules_that_see` finds none) is still an alert, and the caller keeps it as one.
 """
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection
 
 from hub.detections.events import EventKind, SecurityEvent
 from hub.detections.models import RuleKind
 from hub.detections.rules import RULES, RULES_BY_EVENT
-
-# Names as in the rule files that Falco ships (stable, incubating and sandbox).
-_FALCO_RULES = {
-    "adding ssh keys to authorized_keys": EventKind.AUTHORIZED_KEYS_CHANGED,
-    "clear log activities": EventKind.LOG_SHRUNK,
-    "delete or rename shell history": EventKind.LOG_SHRUNK,
-    "detect crypto miners using the stratum protocol": EventKind.PROCESS_STARTED,
-    "detect outbound connections to common miner pool ports": EventKind.OUTBOUND_CONNECTION,
-    "drop and execute new binary in container": EventKind.BINARY_CHANGED,
-    "execution from /dev/shm": EventKind.PROCESS_STARTED,
-    "execution from /tmp": EventKind.PROCESS_STARTED,
-    "fileless execution via memfd_create": EventKind.PROCESS_STARTED,
-    "linux kernel module injection detected": EventKind.KERNEL_MODULE_LOADED,
-    "netcat remote code execution in container": EventKind.SHELL_ON_SOCKET,
-    "netcat/socat remote code execution on host": EventKind.SHELL_ON_SOCKET,
-    "read sensitive file trusted after startup": EventKind.HONEYPOT_TOUCHED,
-    "read sensitive file untrusted": EventKind.HONEYPOT_TOUCHED,
-    "redirect stdout/stdin to network connection in container": EventKind.SHELL_ON_SOCKET,
-    "redirect stdout/stdin to network connection in host": EventKind.SHELL_ON_SOCKET,
-    "schedule cron jobs": EventKind.CRON_CHANGED,
-    "sudo potential privilege escalation": EventKind.SUDOERS_CHANGED,
-    "write below binary dir": EventKind.FILE_CHANGED,
-    "write below etc": EventKind.FILE_CHANGED,
-    "write below monitored dir": EventKind.FILE_CHANGED,
-    "write below root": EventKind.FILE_CHANGED,
-    "write below rpm database": EventKind.FILE_CHANGED,
-}
-_MAKES_USERS = frozenset({"adduser", "useradd", "newusers"})
-# A rule that its users renamed or wrote themselves still says by its tag what it is about.
-_FALCO_TAGS = {
-    "T1014": EventKind.KERNEL_MODULE_LOADED,
-    "T1053.003": EventKind.CRON_CHANGED,
-    "T1070.002": EventKind.LOG_SHRUNK,
-    "T1070.003": EventKind.LOG_SHRUNK,
-    "T1098.004": EventKind.AUTHORIZED_KEYS_CHANGED,
-    "T1136.001": EventKind.USER_ADDED,
-    "T1547.006": EventKind.KERNEL_MODULE_LOADED,
-    "T1574.006": EventKind.PRELOAD_CHANGED,
-}
 
 _WAZUH_RULES = {
     533: EventKind.PORT_OPENED,
@@ -84,24 +44,6 @@ _WAZUH_GROUPS = {
     "syscheck": EventKind.FILE_CHANGED,
 }
 _CRON = ("/etc/cron", "/var/spool/cron", "/etc/anacrontab")
-
-
-def falco_event_kind(
-    rule: str, *, tags: Collection[str] = (), output_fields: Mapping[str, Any] | None = None
-) -> EventKind | None:
-    """Return what kind of thing a Falco alert tells, by its rule's name, else by its tags."""
-    fields = output_fields or {}
-    name = rule.strip().lower()
-    path = fields.get("fd.name")
-    if name == "user mgmt binaries":  # also those that change and remove accounts
-        made = output_fields is None or fields.get("proc.name") in _MAKES_USERS
-        return EventKind.USER_ADDED if made else None
-    kind = _FALCO_RULES.get(name) or next(
-        (_FALCO_TAGS[tag.upper()] for tag in sorted(tags) if tag.upper() in _FALCO_TAGS), None
-    )
-    if kind is EventKind.FILE_CHANGED and isinstance(path, str):
-        return kind_of_path(path)
-    return kind
 
 
 def wazuh_event_kind(

@@ -15,10 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from hub.detections.commands import NewDetection, NewEvent, add_events, record_detections
+from hub.detections.intake_models import DetectionWindow
 from hub.detections.models import Detection, DetectionEvent, DetectionState, RuleKind
 from hub.detections.rule_settings import RuleInForce
 from hub.detections.triage import resolve_detection
-from hub.detections.windows import Sighted, Window
+from hub.detections.windows import OTHERS, Key, Sighted, Window
 from hub.principal import Principal, PrincipalKind
 from hub.severity import Severity
 
@@ -26,6 +27,7 @@ KEPT_FIRST = 25
 KEPT_LAST = 25
 _MAX_INTEGER = 2**31 - 1  # what GraphQL's Int holds
 _MAX_TITLE = 200
+_MAX_SUMMARY = 500
 _BY_RANK = {severity.rank: severity for severity in Severity}
 _DETECTIONS = Detection.__table__  # type: ignore[attr-defined]
 type Rules = Mapping[RuleKind, RuleInForce]
@@ -38,6 +40,7 @@ class Standing:
     number: str
     is_resolved: bool
     rank: int
+    subject: str
 
 
 async def lock_detections(session: AsyncSession, ids: set[UUID]) -> dict[UUID, Standing]:
@@ -48,14 +51,15 @@ async def lock_detections(session: AsyncSession, ids: set[UUID]) -> dict[UUID, S
             _DETECTIONS.c.number,
             _DETECTIONS.c.state,
             _DETECTIONS.c.severity_rank,
+            _DETECTIONS.c.subject,
         )
         .where(_DETECTIONS.c.id.in_(ids))
         .order_by(_DETECTIONS.c.id)
         .with_for_update()
     )
     return {
-        identity: Standing(number, state is DetectionState.RESOLVED, rank)
-        for identity, number, state, rank in rows
+        identity: Standing(number, state is DetectionState.RESOLVED, rank, subject)
+        for identity, number, state, rank, subject in rows
     }
 
 
@@ -83,7 +87,7 @@ def _new(agent_id: UUID, window: Window, rule: RuleInForce) -> NewDetection:
     return NewDetection(
         agent_id=agent_id,
         rule_kind=rule.rule.kind,
-        description=rule.rule.meaning,
+        description=_description(window, rule),
         subject=window.key.subject,
         events=kept_events(agent_id, window),
         severity=_BY_RANK[_rank(window, rule)],
@@ -91,10 +95,26 @@ def _new(agent_id: UUID, window: Window, rule: RuleInForce) -> NewDetection:
     )
 
 
+def _description(window: Window, rule: RuleInForce) -> str:
+    if window.key.subject != OTHERS:
+        return rule.rule.meaning
+    return (
+        f"{rule.rule.meaning} More than {rule.settings.max_subjects} subjects of this host had a"
+        " detection each, so further ones are counted here. The first and the last of their events"
+        " are kept with their subjects."
+    )
+
+
+def _title(window: Window, rule: RuleInForce) -> str:
+    if window.key.subject == OTHERS:
+        return f"{rule.rule.guidance.title}: {OTHERS}"
+    return rule.rule.title(window.seen)[:_MAX_TITLE]
+
+
 def _looks(window: Window, rule: RuleInForce) -> dict[str, Any]:
     seen = window.seen
     return {
-        "title": rule.rule.title(seen)[:_MAX_TITLE],
+        "title": _title(window, rule),
         "first_seen_at": window.started_at,
         "last_seen_at": window.ended_at,
         "event_count": min(window.count, _MAX_INTEGER),
@@ -114,19 +134,21 @@ def kept_events(agent_id: UUID, window: Window) -> list[NewEvent]:
     added = sorted(told.values(), key=lambda one: (one.event.at, one.event_id))
     if len(added) > KEPT_FIRST + KEPT_LAST:
         added = added[:KEPT_FIRST] + added[-KEPT_LAST:]
-    return [_new_event(agent_id, window.key.rule_kind, one) for one in added]
+    return [_new_event(agent_id, window.key, one) for one in added]
 
 
-def _new_event(agent_id: UUID, rule_kind: RuleKind, one: Sighted) -> NewEvent:
-    event = one.event
+def _new_event(agent_id: UUID, key: Key, one: Sighted) -> NewEvent:
+    event, subject = one.event, one.sighting.subject
+    is_said = key.subject != OTHERS or subject in event.summary
     return NewEvent(
         at=event.at,
-        summary=event.summary,
+        # Of many subjects each event says which one it is about.
+        summary=event.summary if is_said else f"{subject}: {event.summary}"[:_MAX_SUMMARY],
         source_address=event.source_address,
         target_user=event.user,
         raw=event.raw,
         # One event can be part of one detection of each rule.
-        id=uuid5(agent_id, f"{rule_kind} {one.event_id}"),
+        id=uuid5(agent_id, f"{key.rule_kind} {one.event_id}"),
     )
 
 
@@ -207,6 +229,12 @@ async def unite_detections(
     for gone in window.gone:
         if kept is None or gone.detection_id is None or gone.detection_id == window.detection_id:
             continue
+        await session.execute(
+            update(DetectionWindow)
+            .where(col(DetectionWindow.detection_id) == gone.detection_id)
+            .values(detection_id=window.detection_id),
+            execution_options={"synchronize_session": False},
+        )
         await session.execute(
             update(DetectionEvent)
             .where(col(DetectionEvent.detection_id) == gone.detection_id)

@@ -72,6 +72,16 @@ class RuleSettings:
     """The numbers of a rule; each rule adds its own."""
 
     window_seconds: int = window(HOUR)
+    max_subjects: int = threshold(
+        50,
+        low=1,
+        high=1000,
+        unit="subjects",
+        meaning=(
+            "Of one host, so many subjects within the window have detections of their own; further"
+            " ones are counted together in one detection."
+        ),
+    )
 
     @property
     def gap(self) -> timedelta:

@@ -165,11 +165,9 @@ def _history_row(act: _Act, detection_id: UUID) -> dict[str, Any]:
 
 
 def _audit_event(act: _Act, number: str, rule_kind: str) -> AuditEvent:
-    return AuditEvent(
-        event_type=_EVENTS[act.action],
-        actor=act.principal.label,
-        actor_kind=act.principal.kind.value,
-        user_id=act.principal.user_id,
+    return AuditEvent.by(
+        act.principal,
+        _EVENTS[act.action],
         details={"detection": number, "rule_kind": str(rule_kind)},
         body=act.note,
         request_id=act.request_id,

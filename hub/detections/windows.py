@@ -13,6 +13,8 @@ from hub.detections.models import RuleKind
 from hub.detections.rule import Point, Seen, Sighting
 
 _KEPT_NAMES = 2  # enough to tell one from several
+# What a detection is about when too many subjects of one host had one already.
+OTHERS = "other subjects"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Window:
     closes: bool = False  # it was closed in this call
     detection_id: UUID | None = None
     is_resolved: bool = False  # as its detection stands now
+    is_folded: bool = False  # its detection is that of other subjects, and not its own
     added: list[Sighted] = field(default_factory=list)
     gone: list["Window"] = field(default_factory=list)  # stored windows that became this one
     is_stored: bool = False
@@ -66,6 +69,18 @@ class Window:
         """Whether earlier calls brought something that no detection has told of yet."""
         stored = [*self.gone, *([self] if self.is_stored else [])]
         return any(window.detection_id is None for window in stored)
+
+    @property
+    def untold(self) -> list[Sighted]:
+        """What its detection has not told of yet: this call's, and earlier calls' without one."""
+        stored = [*self.gone, *([self] if self.is_stored else [])]
+        spans = [(one.started_at, one.ended_at) for one in stored if one.detection_id is None]
+        recalled = [
+            one
+            for one in self.recalled
+            if any(since <= one.event.at <= until for since, until in spans)
+        ]
+        return list({one.event_id: one for one in (*recalled, *self.added)}.values())
 
     @property
     def seen(self) -> Seen:
@@ -98,10 +113,10 @@ def fold(
     for at, _, _, item in items:
         last = folded[-1] if folded else None
         if isinstance(item, Window):
-            if last is None or last.is_closed or not _reaches(last, at, gap) or _is_over(item):
-                folded.append(item)
-            else:
+            if last is not None and _reaches(last, at, gap) and _may_join(last, item):
                 folded[-1] = _joined(last, item)
+            else:
+                folded.append(item)
         else:
             if last is None or not _takes(last, at, gap):
                 last = Window(key, at, at)
@@ -112,6 +127,14 @@ def fold(
 
 def _is_over(window: Window) -> bool:
     return window.is_closed or window.is_resolved
+
+
+def _may_join(first: Window, second: Window) -> bool:
+    if first.is_closed or _is_over(second):
+        return False
+    # What was counted with other subjects is not counted once more with the subject itself.
+    is_told_twice = None not in {first.detection_id, second.detection_id}
+    return first.is_folded is second.is_folded or not is_told_twice
 
 
 def _reaches(window: Window, at: datetime, gap: timedelta) -> bool:
@@ -143,9 +166,7 @@ def _add(window: Window, one: Sighted) -> None:
 
 def _joined(first: Window, second: Window) -> Window:
     """Return two windows as one, under the name of the one that has a detection, else the first."""
-    keeps, goes = first, second
-    if first.detection_id is None and (second.detection_id is not None or not first.is_stored):
-        keeps, goes = second, first
+    keeps, goes = (first, second) if _claim(first) >= _claim(second) else (second, first)
     return replace(
         keeps,
         started_at=min(first.started_at, second.started_at),
@@ -158,6 +179,11 @@ def _joined(first: Window, second: Window) -> Window:
         added=[*first.added, *second.added],
         gone=[*first.gone, *second.gone, *([goes] if goes.is_stored else [])],
     )
+
+
+def _claim(window: Window) -> int:
+    """Return how good a claim a window has to lend its name when two become one."""
+    return 2 if window.detection_id is not None else int(window.is_stored)
 
 
 def _smallest(names: tuple[str, ...], more: Iterable[str | None]) -> tuple[str, ...]:

@@ -7,10 +7,14 @@ a name that resolves to something else a moment later (DNS rebinding) gains noth
 import asyncio
 import ipaddress
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 type Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# A resolver may block its thread for half a minute, and tenants choose the names: threads of their
+# own, so that slow names keep nobody waiting who needs one of the hub's others.
+_LOOKUPS = ThreadPoolExecutor(max_workers=16, thread_name_prefix="monsys-lookup")
 
 
 class ForbiddenAddressError(Exception):
@@ -19,12 +23,21 @@ class ForbiddenAddressError(Exception):
 
 async def addresses_of(host: str, port: int, *, allow_private: bool) -> list[str]:
     """Return the addresses of a host that a probe may connect to; raise when one is forbidden."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    addresses = await resolved(host, port)
     for address in addresses:
         check_address(address, allow_private=allow_private)
     return addresses
+
+
+async def resolved(host: str, port: int) -> list[str]:
+    """Return the addresses of a host, whatever they are: somebody has to check them."""
+    loop = asyncio.get_running_loop()
+    found = await loop.run_in_executor(_LOOKUPS, _addresses, host, port)
+    return list(dict.fromkeys(found))
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    return [str(one[4][0]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 def check_address(text: str, *, allow_private: bool) -> None:

@@ -38,11 +38,11 @@ class Answer:
 
 def check_url(url: str) -> None:
     """Raise unless this is an address that a probe can ask."""
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = parts.port
-    except ValueError:
-        port = -1
+    except ValueError:  # a port that is none, a bracket that is not closed
+        parts, port = urlsplit(""), -1
     if (
         parts.scheme not in _PORTS
         or not parts.hostname

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
@@ -11,6 +12,7 @@ from hub.alerts.webhooks.models import Webhook
 from hub.audit.models import AuditRow
 from hub.clock import utc_now
 from hub.database import Database, UnitOfWork
+from hub.paging import encode_cursor
 from hub.principal import Principal, Role
 from hub.secret_box import SecretBox
 from hub.sla.commands import create_target
@@ -228,6 +230,71 @@ async def test_one_declaration_of_maintenance_serves_alerts_and_service_levels(
     backwards = told | {"endsAt": (now - timedelta(hours=1)).isoformat()}
     _, [error] = await run(database, admin, "declare_maintenance_window", input=backwards)
     assert error["field"] == "ends_at"
+
+
+async def test_a_window_for_a_tag_with_blanks_around_it_covers_its_hosts(
+    database: Database, admin: Principal
+) -> None:
+    now = utc_now()
+    told = {
+        "startsAt": (now - timedelta(minutes=1)).isoformat(),
+        "endsAt": (now + timedelta(hours=1)).isoformat(),
+        "reason": "Kernel update",
+        "tag": " env:prod ",
+    }
+    await done(database, admin, "declare_maintenance_window", input=told)
+    [window] = (await done(database, admin, "maintenance_windows"))["nodes"]
+    assert window["tag"] == "env:prod"
+    _, [error] = await run(
+        database, admin, "declare_maintenance_window", input=told | {"tag": "  "}
+    )
+    assert (error["code"], error["field"]) == ("INVALID_INPUT", "tag")
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+async def test_names_that_cannot_be_are_names_that_nothing_has(
+    database: Database, admin: Principal, name: str
+) -> None:
+    for operation, given, field in (
+        ("delete_alert_rule", {"id": name}, "id"),
+        ("update_alert_rule", {"id": name, "threshold": 1}, "id"),
+        ("mute_alerts", {"length": "one_hour", "rule": name}, "rule"),
+        ("create_alert_rule", RULE | {"target": "agents", "agents": [name]}, "agents"),
+    ):
+        _, [error] = await run(database, admin, operation, input=given)
+        assert (error["code"], error["field"]) == ("NOT_FOUND", field), operation
+    cursor = encode_cursor("alert_rules", "a\0b")
+    _, [error] = await run(database, admin, "alert_rules", after=cursor)
+    assert (error["code"], error["field"]) == ("INVALID_INPUT", "after")
+
+
+async def test_more_hosts_than_a_rule_may_name_are_not_even_looked_for(
+    database: Database, admin: Principal
+) -> None:
+    given = RULE | {"target": "agents", "agents": [f"host-{each}" for each in range(501)]}
+    _, [error] = await run(database, admin, "create_alert_rule", input=given)
+    assert (error["code"], error["field"]) == ("INVALID_INPUT", "agents")
+
+
+async def test_a_webhook_takes_another_address_when_it_is_a_good_one(
+    database: Database, tenant: Tenant, admin: Principal
+) -> None:
+    async with database.transaction(tenant_id=tenant.id) as session:
+        await allow_private_addresses(session, principal=admin, is_allowed=True, now=utc_now())
+    made = await done(database, admin, "create_webhook", input=HOOK)
+    for url in ("https://169.254.169.254/", "https://nowhere.invalid/", "https://[x", ""):
+        _, [error] = await run(
+            database, admin, "update_webhook", input={"id": made["id"], "url": url}
+        )
+        assert (error["code"], error["field"]) == ("INVALID_INPUT", "url"), url
+    moved = {"id": made["id"], "url": "http://127.0.0.1:10/other"}
+    await done(database, admin, "update_webhook", input=moved)
+    [webhook] = await done(database, admin, "webhooks")
+    assert webhook["url"] == "http://127.0.0.1:10"
+    for nobody in ("nothing", str(uuid4())):
+        _, [error] = await run(database, admin, "update_webhook", input=moved | {"id": nobody})
+        assert (error["code"], error["field"]) == ("NOT_FOUND", "id")
+    await done(database, admin, "delete_webhook", input={"id": made["id"]})
 
 
 async def test_a_webhook_shows_its_secret_once_and_its_path_never(

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Select, case, exists, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -36,18 +37,19 @@ from hub.errors import InvalidInput
 from hub.principal import PrincipalKind
 from hub.secret_box import SecretBox
 
+_log = structlog.get_logger(__name__)
 # After the first attempt, the second, …: eight attempts within a day.
 PAUSES = tuple(
     map(timedelta, (0,) * 7, (30, 120, 600, 1800, 7200, 21_600, 54_000))
 )  # days, seconds
 MAX_ATTEMPTS = len(PAUSES) + 1
 DISABLE_AFTER = timedelta(days=5)
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=90)
 _JITTER = 0.2
 _LONGEST_RETRY_AFTER = 3600
 _GONE = 410
-_OF_ONE_WEBHOOK = 10
-_AT_ONCE = 20
+OF_ONE_WEBHOOK = 10
+AT_ONCE = 40  # all that a tenant's webhooks can claim has its turn before the lease is over
 _MAX_TURNS = 20
 _UNFINISHED = (DeliveryState.PENDING, DeliveryState.SENDING)
 
@@ -83,11 +85,11 @@ async def tenants_with_due(session: AsyncSession, *, now: datetime) -> list[UUID
 
 async def deliver_due(database: Database, box: SecretBox, tenant_id: UUID) -> int:
     """Send what is due for a tenant; return how many attempts that took."""
-    attempts, turns = 0, asyncio.Semaphore(_AT_ONCE)
+    attempts, turns = 0, asyncio.Semaphore(AT_ONCE)
 
     async def one(claim: Claim) -> None:
         async with turns:
-            answer = await attempt(box, claim, at=utc_now())
+            answer = await _attempt_or_fault(box, claim)
         async with database.transaction(tenant_id=tenant_id) as session:
             await record(session, tenant_id=tenant_id, claim=claim, answer=answer, now=utc_now())
 
@@ -99,6 +101,18 @@ async def deliver_due(database: Database, box: SecretBox, tenant_id: UUID) -> in
         await asyncio.gather(*map(one, claims))
         attempts += len(claims)
     return attempts
+
+
+async def _attempt_or_fault(box: SecretBox, claim: Claim) -> Answer:
+    """Return the answer; a fault of the hub's own is one too, so that no delivery blocks others.
+
+    Only its kind is logged: its message may hold the address, which may be a credential.
+    """
+    try:
+        return await attempt(box, claim, at=utc_now())
+    except Exception as error:  # noqa: BLE001 - the outermost edge of one delivery
+        _log.error("webhook_attempt_broke", delivery=str(claim.id), error=type(error).__name__)
+        return Answer(error="internal")
 
 
 async def claim_due(session: AsyncSession, *, now: datetime) -> list[Claim]:
@@ -155,7 +169,7 @@ def _due(now: datetime) -> Select[tuple[UUID]]:
         )
         .correlate(Webhook)
         .order_by(col(WebhookDelivery.sequence))
-        .limit(_OF_ONE_WEBHOOK)
+        .limit(OF_ONE_WEBHOOK)
         .with_for_update(skip_locked=True, of=WebhookDelivery)
     )
 

@@ -9,14 +9,16 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from hub.alerts.webhooks.destination import Destination
 from hub.alerts.webhooks.models import DeliveryState, Webhook, WebhookDelivery, WebhookEvent
-from hub.alerts.webhooks.sending import check_destination
 from hub.alerts.webhooks.signing import new_secret
 from hub.audit.commands import append_events
 from hub.audit.events import AuditEvent, EventType
+from hub.constraints import violates
 from hub.errors import Conflict, InvalidInput, NotFound
 from hub.principal import Principal
 from hub.secret_box import SecretBox
@@ -30,6 +32,7 @@ OVERLAP = timedelta(hours=24)
 MAX_WEBHOOKS = 20
 MAX_NAME_CHARACTERS = 100
 WAITING = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.MUTED)
+_UNIQUE_NAME = "uq_webhooks_tenant_id_name"
 _EVENTS = [event for event in WebhookEvent if event is not WebhookEvent.TEST]
 
 
@@ -65,20 +68,25 @@ async def create_webhook(
     principal: Principal,
     box: SecretBox,
     spec: WebhookSpec,
+    destination: Destination,
     now: datetime,
     request_id: str | None = None,
 ) -> Secret:
-    """Make a webhook; from now on it is told of what happens."""
-    await check_destination(spec.url, allow_private=await may_call_private(session))
+    """Make a webhook; from now on it is told of what happens.
+
+    `destination` is what `look_up` said of its address, before the transaction.
+    """
+    await _check_destination(session, spec.url, destination)
     if (await session.scalar(select(func.count(col(Webhook.id)))) or 0) >= MAX_WEBHOOKS:
         raise Conflict(f"A tenant has at most {MAX_WEBHOOKS} webhooks; delete one first.")
     secret, identity = new_secret(), uuid4()
-    columns = _columns(box, name=spec.name, url=spec.url) | _wanted(spec.events, spec.min_severity)
+    columns = _url(box, spec.url) | _wanted(spec.events, spec.min_severity)
     made = await session.scalar(
         postgresql.insert(Webhook)
         .values(
             tenant_id=principal.tenant_id,
             id=identity,
+            name=_name(spec.name),
             secret_sealed=box.seal(secret.encode(), purpose=SECRET_PURPOSE),
             is_enabled=True,
             disabled_reason="",
@@ -90,7 +98,7 @@ async def create_webhook(
         .returning(col(Webhook.id))
     )
     if made is None:
-        raise Conflict("`name` is that of another webhook; choose another.", field="name")
+        raise _name_is_taken()
     await write_down(
         session,
         EventType.WEBHOOK_CREATED,
@@ -110,15 +118,20 @@ async def update_webhook(
     webhook_id: UUID,
     changes: dict[str, Any],
     now: datetime,
+    destination: Destination | None = None,
     request_id: str | None = None,
 ) -> None:
-    """Change a webhook. Switched off, what waits is cancelled; switched on, it begins afresh."""
-    webhook = await webhook_of(session, webhook_id)
+    """Change a webhook. Switched off, what waits is cancelled; switched on, it begins afresh.
+
+    With a new `url` goes its `destination`, as in `create_webhook`.
+    """
+    webhook = await _locked(session, webhook_id)
     values: dict[str, Any] = {}
     if "url" in changes:
-        await check_destination(changes["url"], allow_private=await may_call_private(session))
-    if changes.keys() & {"name", "url"}:
-        values |= _columns(box, name=changes.get("name", webhook.name), url=changes.get("url"))
+        await _check_destination(session, changes["url"], destination)
+        values |= _url(box, changes["url"])
+    if "name" in changes:
+        values["name"] = _name(changes["name"])
     if changes.keys() & {"events", "min_severity"}:
         events = changes.get("events", [WebhookEvent(one) for one in webhook.events])
         values |= _wanted(events, changes.get("min_severity", webhook.min_severity))
@@ -130,11 +143,7 @@ async def update_webhook(
         }
     if not values:
         return
-    await _check_name(session, values.get("name"), webhook_id)
-    await session.execute(
-        update(Webhook).where(col(Webhook.id) == webhook_id).values(**values),
-        execution_options={"synchronize_session": False},
-    )
+    await _store(session, webhook_id, values)
     if changes.get("is_enabled") is False:
         await cancel_waiting(session, webhook_id=webhook_id, now=now)
     details = {"changed": sorted(changes)}
@@ -233,17 +242,51 @@ def no_such_webhook() -> NotFound:
     return NotFound("No webhook has this id.", field="id")
 
 
-def _columns(box: SecretBox, *, name: str, url: str | None) -> dict[str, Any]:
+def _name_is_taken() -> Conflict:
+    return Conflict("`name` is that of another webhook; choose another.", field="name")
+
+
+async def _locked(session: AsyncSession, webhook_id: UUID) -> Webhook:
+    """Return the webhook as nobody else changes it until the transaction ends."""
+    webhook = await session.scalar(
+        select(Webhook).where(col(Webhook.id) == webhook_id).with_for_update()
+    )
+    if webhook is None:
+        raise no_such_webhook()
+    return webhook
+
+
+async def _store(session: AsyncSession, webhook_id: UUID, values: dict[str, Any]) -> None:
+    statement = update(Webhook).where(col(Webhook.id) == webhook_id).values(**values)
+    try:
+        async with session.begin_nested():  # so that the refusal costs no more than this
+            await session.execute(statement, execution_options={"synchronize_session": False})
+    except IntegrityError as error:
+        if violates(error, _UNIQUE_NAME):
+            raise _name_is_taken() from error
+        raise
+
+
+async def _check_destination(
+    session: AsyncSession, url: str, destination: Destination | None
+) -> None:
+    if destination is None or destination.url != url:
+        raise ValueError("look up this very address first")
+    destination.check(allow_private=await may_call_private(session))
+
+
+def _name(name: str) -> str:
     cleaned = check_text(name, field="name", max_characters=MAX_NAME_CHARACTERS)
     if not cleaned or not cleaned.isprintable():
         raise InvalidInput(
             f"`name` must be 1 to {MAX_NAME_CHARACTERS} printable characters.", field="name"
         )
-    if url is None:
-        return {"name": cleaned}
+    return cleaned
+
+
+def _url(box: SecretBox, url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     return {
-        "name": cleaned,
         "url_sealed": box.seal(url.encode(), purpose=URL_PURPOSE),
         "shown_url": f"{parts.scheme}://{parts.netloc}"[:300],
     }
@@ -261,14 +304,6 @@ def _wanted(events: Sequence[WebhookEvent], min_severity: Severity) -> dict[str,
     }
 
 
-async def _check_name(session: AsyncSession, name: str | None, webhook_id: UUID) -> None:
-    taken = await session.scalar(
-        select(col(Webhook.id)).where(col(Webhook.name) == name, col(Webhook.id) != webhook_id)
-    )
-    if taken is not None:
-        raise Conflict("`name` is that of another webhook; choose another.", field="name")
-
-
 async def write_down(
     session: AsyncSession,
     event_type: EventType,
@@ -280,11 +315,9 @@ async def write_down(
     details: dict[str, Any] | None = None,
 ) -> None:
     """Append what was done to a webhook to the audit trail."""
-    event = AuditEvent(
-        event_type=event_type,
-        actor=principal.label,
-        actor_kind=principal.kind.value,
-        user_id=principal.user_id,
+    event = AuditEvent.by(
+        principal,
+        event_type,
         details={"webhook": str(webhook_id)} | (details or {}),
         request_id=request_id,
     )

@@ -23,6 +23,11 @@ async def send_test(
     webhook = await webhook_of(session, webhook_id)
     if not webhook.is_enabled:
         raise _is_off()
+    if await _is_being_tested(session, webhook_id):
+        raise Conflict(
+            "A test of this webhook is still under way; webhookDeliveries tells how it went.",
+            field="id",
+        )
     delivery = WebhookDelivery(
         tenant_id=principal.tenant_id,
         id=uuid4(),
@@ -75,6 +80,20 @@ async def send_again(
         request_id=request_id,
         details={"delivery": str(delivery_id)},
     )
+
+
+async def _is_being_tested(session: AsyncSession, webhook_id: UUID) -> bool:
+    """Tell whether a test waits: who asks for a thousand does not want to know whether it works."""
+    found = await session.scalar(
+        select(col(WebhookDelivery.id))
+        .where(
+            col(WebhookDelivery.webhook_id) == webhook_id,
+            col(WebhookDelivery.event) == WebhookEvent.TEST,
+            col(WebhookDelivery.state).in_((DeliveryState.PENDING, DeliveryState.SENDING)),
+        )
+        .limit(1)
+    )
+    return found is not None
 
 
 def _is_off() -> Conflict:

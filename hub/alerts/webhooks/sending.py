@@ -6,23 +6,21 @@ something else a moment later gains nothing.
 """
 
 import asyncio
-import ipaddress
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from urllib.parse import urlsplit
 
-from hub.errors import InvalidInput
+from hub.alerts.webhooks.destination import check_addresses, host_and_port
 from hub.sla.addresses import ForbiddenAddressError, addresses_of, check_address
-from hub.sla.probes import check_url
 
 TIMEOUT_SECONDS = 10.0
-MAX_URL_CHARACTERS = 2000
-_RESOLVE_SECONDS = 5.0
+# One that swallows everything must leave time for the next.
+_CONNECT_SECONDS = 4.0
+_MAX_ADDRESSES = 4
 _MAX_HEAD = 16_384
 _MAX_HEADERS = 100
-_PORTS = {"http": 80, "https": 443}
 # The more special before what it is a kind of.
 _WORDS: dict[type[Exception], str] = {
     TimeoutError: "timeout",
@@ -32,6 +30,17 @@ _WORDS: dict[type[Exception], str] = {
     OSError: "unreachable",
     asyncio.LimitOverrunError: "not_http",
     ValueError: "not_http",
+}
+# What is wrong with a certificate, by OpenSSL's X509_V_ERR numbers; `tls` is everything else.
+_CERTIFICATE_WORDS = {
+    9: "tls_not_yet_valid",
+    10: "tls_expired",
+    18: "tls_untrusted",  # signed by itself
+    19: "tls_untrusted",  # its authority is
+    20: "tls_untrusted",  # its authority is unknown
+    21: "tls_untrusted",
+    62: "tls_wrong_name",
+    64: "tls_wrong_name",  # an address
 }
 
 
@@ -49,31 +58,6 @@ class Answer:
         return self.status is not None and 200 <= self.status < 300  # noqa: PLR2004
 
 
-async def check_destination(url: str, *, allow_private: bool) -> None:
-    """Raise InvalidInput unless notifications may go there, as far as can be told now."""
-    check_url(url)
-    parts = urlsplit(url)
-    if len(url) > MAX_URL_CHARACTERS or parts.fragment:
-        raise InvalidInput(
-            f"`url` may have {MAX_URL_CHARACTERS} characters and no #fragment.", field="url"
-        )
-    if parts.scheme != "https" and not allow_private:
-        raise InvalidInput("`url` must begin with https://.", field="url")
-    try:
-        async with asyncio.timeout(_RESOLVE_SECONDS):
-            await _addresses(url, allow_private=allow_private)
-    except ForbiddenAddressError as error:
-        raise InvalidInput(
-            "`url` leads to a private or special address. Use a public https:// address, or allow"
-            " private ones for this tenant with allowPrivateProbes.",
-            field="url",
-        ) from error
-    except (OSError, TimeoutError, UnicodeError) as error:
-        raise InvalidInput(
-            "`url` names a host that does not resolve; check its spelling.", field="url"
-        ) from error
-
-
 async def send(
     url: str,
     body: bytes,
@@ -87,34 +71,25 @@ async def send(
         async with asyncio.timeout(timeout_seconds):
             return await _exchange(url, body, headers, allow_private=allow_private)
     except Exception as error:
-        word = next((word for kind, word in _WORDS.items() if isinstance(error, kind)), None)
+        word = _word_for(error)
         if word is None:
             raise
         return Answer(error=word)
 
 
-async def _addresses(url: str, *, allow_private: bool) -> list[str]:
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
-    found = await addresses_of(host, port, allow_private=allow_private)
-    if parts.scheme == "http" and any(ipaddress.ip_address(one).is_global for one in found):
-        raise ForbiddenAddressError(host)  # in the clear within a network of one's own, no further
-    return found
+def _word_for(error: Exception) -> str | None:
+    """Return what became of an attempt in one word; None when it is the hub's own fault."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _CERTIFICATE_WORDS.get(error.verify_code, "tls")
+    return next((word for kind, word in _WORDS.items() if isinstance(error, kind)), None)
 
 
 async def _exchange(
     url: str, body: bytes, headers: Mapping[str, str], *, allow_private: bool
 ) -> Answer:
-    parts = urlsplit(url)
-    [address, *_] = await _addresses(url, allow_private=allow_private)
-    is_tls = parts.scheme == "https"
-    reader, writer = await asyncio.open_connection(
-        address,
-        parts.port or _PORTS[parts.scheme],
-        limit=_MAX_HEAD,
-        ssl=_tls() if is_tls else None,
-        server_hostname=parts.hostname if is_tls else None,
-    )
+    addresses = await addresses_of(*host_and_port(url), allow_private=allow_private)
+    check_addresses(url, tuple(addresses), allow_private=allow_private)
+    reader, writer = await _connected(url, addresses[:_MAX_ADDRESSES])
     try:
         # Whatever lies between: what answers is what was checked.
         check_address(writer.get_extra_info("peername")[0], allow_private=allow_private)
@@ -123,6 +98,33 @@ async def _exchange(
         return await _answer(reader)
     finally:
         writer.transport.abort()
+
+
+async def _connected(
+    url: str, addresses: Sequence[str]
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to the first of these addresses that can be reached."""
+    for address in addresses[:-1]:
+        try:
+            return await _connect(url, address)
+        except ssl.SSLError:
+            raise  # somebody answered; the next address would be the same receiver's
+        except OSError:
+            continue
+    return await _connect(url, addresses[-1])
+
+
+async def _connect(url: str, address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    host, port = host_and_port(url)
+    is_tls = urlsplit(url).scheme == "https"
+    async with asyncio.timeout(_CONNECT_SECONDS):
+        return await asyncio.open_connection(
+            address,
+            port,
+            limit=_MAX_HEAD,
+            ssl=_tls() if is_tls else None,
+            server_hostname=host if is_tls else None,
+        )
 
 
 def _head(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:

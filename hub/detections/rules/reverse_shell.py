@@ -6,19 +6,24 @@ from hub.detections.events import EventKind, SecurityEvent
 from hub.detections.models import RuleKind
 from hub.detections.rule import Guidance, Rule, RuleSettings, Seen, Sighting
 from hub.detections.rules.addresses import is_of_this_host
+from hub.detections.rules.programs import are_in_order
 from hub.severity import Severity
 
 _SHELL = r"(?:/\S*/)?(?:ba|da|z|k|a|c|tc)?sh\b"
-_WAYS = re.compile(
-    r"/dev/(?:tcp|udp)/[\w.:-]+/\d+"  # bash's own
-    rf"|\b(?:nc|ncat|netcat)\b.*\s-(?:\w*[ec]|-exec|-sh-exec)\s+{_SHELL}"
-    rf"|\bsocat\b.*\bexec:[\"']?{_SHELL}"
-    r"|\bmkfifo\b.*\|\s*(?:nc|ncat|netcat|telnet|openssl)\b"
-    r"|\bimport\b.*\bsocket\b.*\b(?:dup2|pty\.spawn)\b"  # Python
-    r"|\bfsockopen\b.*\bexec\b"  # PHP
-    r"|\bTCPSocket\b.*\bexec\b"  # Ruby
-    r"|\bSocket\b.*\bINET\b.*\bexec\b",  # Perl
-    re.IGNORECASE | re.DOTALL,
+_FLAGS = re.IGNORECASE
+# What a command line that connects a shell holds, in this order.
+_WAYS = tuple(
+    tuple(re.compile(piece, _FLAGS) for piece in pieces)
+    for pieces in (
+        (r"/dev/(?:tcp|udp)/[\w.:-]+/\d+",),  # bash's own
+        (r"\b(?:nc|ncat|netcat)\b", rf"\s-(?:\w*[ec]|-exec|-sh-exec)\s+{_SHELL}"),
+        (r"\bsocat\b", rf"\bexec:[\"']?{_SHELL}"),
+        (r"\bmkfifo\b", r"\|\s*(?:nc|ncat|netcat|telnet|openssl)\b"),
+        (r"\bimport\b", r"\bsocket\b", r"\b(?:dup2|pty\.spawn)\b"),  # Python
+        (r"\bfsockopen\b", r"\bexec\b"),  # PHP
+        (r"\bTCPSocket\b", r"\bexec\b"),  # Ruby
+        (r"\bSocket\b", r"\bINET\b", r"\bexec\b"),  # Perl
+    )
 )
 
 
@@ -26,11 +31,15 @@ def _sight(event: SecurityEvent, _settings: RuleSettings) -> Sighting | None:
     is_shell = event.kind is EventKind.SHELL_ON_SOCKET
     if is_shell and event.source_address and is_of_this_host(event.source_address):
         return None  # a program that talks to its own shell
-    if not is_shell and not _WAYS.search(event.command or ""):
+    if not is_shell and not _connects_a_shell(event.command or ""):
         return None
     process = event.process or "shell"
     subject = event.source_address or process
     return Sighting(subject, user=event.user, address=event.source_address, process=process)
+
+
+def _connects_a_shell(command: str) -> bool:
+    return any(are_in_order(command, pieces) for pieces in _WAYS)
 
 
 def _title(seen: Seen) -> str:

@@ -1,12 +1,21 @@
-"""Which sign-ins came in over SSH."""
+"""Which sign-ins came in over SSH, and what one address did is about that address."""
 
 from hub.detections.events import SecurityEvent
+from hub.detections.rule import Sighting
 
 # OpenSSH 9.8 writes its lines as sshd-session, and since 10.0 as sshd-auth too.
 _SERVERS = frozenset({"sshd", "sshd-auth", "sshd-session", "dropbear", "tinysshd"})
 # Rules of Wazuh that have counted: so many failures in so many seconds, and then a success.
 _MANY_FAILURES = frozenset({"5551", "5712", "5720", "5763", "40111"})
 _FAILURES_AND_SUCCESS = "40112"
+
+
+def sign_in_sighting(event: SecurityEvent, *, user: str | None, is_enough: bool) -> Sighting | None:
+    """Return what a sign-in, refused or not, is to a rule about the addresses they come from."""
+    address = event.source_address
+    if not address or not is_about_ssh(event):
+        return None
+    return Sighting(address, user=user, address=address, process=event.process, is_enough=is_enough)
 
 
 def is_about_ssh(event: SecurityEvent) -> bool:

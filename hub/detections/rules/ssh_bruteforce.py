@@ -16,7 +16,7 @@ from hub.detections.rule import (
     window,
 )
 from hub.detections.rules.counting import most_within
-from hub.detections.rules.ssh import is_about_ssh, is_sum_of_failures
+from hub.detections.rules.ssh import is_sum_of_failures, sign_in_sighting
 from hub.severity import Severity
 
 
@@ -42,16 +42,7 @@ class Settings(RuleSettings):
 
 
 def _sight(event: SecurityEvent, _settings: Settings) -> Sighting | None:
-    address = event.source_address
-    if not address or not is_about_ssh(event):
-        return None
-    return Sighting(
-        address,
-        user=event.user,
-        address=address,
-        process=event.process,
-        is_enough=is_sum_of_failures(event),
-    )
+    return sign_in_sighting(event, user=event.user, is_enough=is_sum_of_failures(event))
 
 
 def _is_enough(points: Sequence[Point], settings: Settings) -> bool:

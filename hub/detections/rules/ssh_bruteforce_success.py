@@ -16,7 +16,7 @@ from hub.detections.rule import (
     window,
 )
 from hub.detections.rules.counting import most_before
-from hub.detections.rules.ssh import is_about_ssh, is_success_after_failures
+from hub.detections.rules.ssh import is_success_after_failures, sign_in_sighting
 from hub.severity import Severity
 
 
@@ -35,18 +35,9 @@ class Settings(RuleSettings):
 
 
 def _sight(event: SecurityEvent, _settings: Settings) -> Sighting | None:
-    address = event.source_address
-    if not address or not is_about_ssh(event):
-        return None
     # The account that was broken into is the one that got in, not those that were tried.
     user = event.user if event.kind is EventKind.AUTH_SUCCESS else None
-    return Sighting(
-        address,
-        user=user,
-        address=address,
-        process=event.process,
-        is_enough=is_success_after_failures(event),
-    )
+    return sign_in_sighting(event, user=user, is_enough=is_success_after_failures(event))
 
 
 def _is_enough(points: Sequence[Point], settings: Settings) -> bool:

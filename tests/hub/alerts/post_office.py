@@ -1,5 +1,6 @@
 """A tenant with a webhook, whose deliveries a test sends and looks at."""
 
+import base64
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from sqlmodel import col
 from hub.alerts.commands import NewAlert, record_alerts, resolve_alerts
 from hub.alerts.models import AlertCategory
 from hub.alerts.webhooks.delivery import deliver_due
+from hub.alerts.webhooks.destination import look_up
 from hub.alerts.webhooks.endpoints import Secret, WebhookSpec, create_webhook
 from hub.alerts.webhooks.models import Webhook, WebhookDelivery, WebhookEvent
 from hub.clock import utc_now
@@ -22,6 +24,7 @@ from hub.sla.probing import allow_private_addresses
 from hub.tenancy.models import Tenant
 from tests.factories import person
 
+KEY = base64.b64encode(bytes(32)).decode()
 BOX = SecretBox(bytes(32))
 ALL_EVENTS = [event for event in WebhookEvent if event is not WebhookEvent.TEST]
 
@@ -55,9 +58,15 @@ class PostOffice:
     ) -> Secret:
         """Make a webhook."""
         spec = WebhookSpec(name=name, url=url, events=events, min_severity=min_severity)
+        destination = await look_up(url)
         async with self.database.transaction(tenant_id=self.tenant.id) as session:
             return await create_webhook(
-                session, principal=self.admin, box=BOX, spec=spec, now=utc_now()
+                session,
+                principal=self.admin,
+                box=BOX,
+                spec=spec,
+                now=utc_now(),
+                destination=destination,
             )
 
     async def open(self, fingerprint: str = "disk", **fields: Any) -> UUID:

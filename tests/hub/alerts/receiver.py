@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -69,10 +70,14 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving(*answers: bytes, delay: float = 0) -> AsyncIterator[Receiver]:
-    """Receive as long as the block lasts."""
+async def receiving(
+    *answers: bytes, delay: float = 0, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Receiver]:
+    """Receive as long as the block lasts; over TLS, where a server's side of it is given."""
     receiver = Receiver(answers or (OK,), delay)
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0, ssl=tls)
     async with server:
-        receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?team=1"
+        scheme = "http" if tls is None else "https"
+        port = server.sockets[0].getsockname()[1]
+        receiver.url = f"{scheme}://127.0.0.1:{port}/hook?team=1"
         yield receiver

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from hub.database import Database
 from hub.detections.events import EventKind, SecurityEvent
-from hub.detections.models import DetectionState
-from tests.factories import make_tenant
-from tests.hub.detections.scene import ATTACKER, Host, new_host, seen
+from hub.detections.models import DetectionState, RuleKind
+from hub.detections.rule_settings import RuleChange, change_rule
+from tests.factories import make_tenant, person
+from tests.hub.detections.scene import ATTACKER, NOW, Host, new_host, seen
 
 _OTHER = "198.51.100.20"
 # Close enough to be enough, and with gaps that are just closed or just not.
@@ -81,6 +82,52 @@ async def outcome(host: Host) -> list[Any]:
             ]
             for one in detections
         ]
+    )
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> list[list[SecurityEvent]]:
+    """Return calls that bring changes of more files than have detections of their own."""
+    events = draw(
+        st.lists(
+            st.builds(
+                lambda path, seconds, count: seen(
+                    EventKind.FILE_CHANGED, seconds, path=path, count=count
+                ),
+                path=st.sampled_from([*(f"/srv/{each}" for each in range(6)), "/etc/passwd"]),
+                seconds=st.sampled_from([0, 60, 3000, 3660, 4000, 7600, 9000, 20_000]),
+                count=st.integers(1, 2),
+            ),
+            min_size=5,
+            max_size=30,
+        )
+    )
+    cuts = sorted(draw(st.lists(st.integers(0, len(events)), max_size=6)))
+    bounds = [0, *cuts, len(events)]
+    return [events[start:end] for start, end in pairwise(bounds)]
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None, phases=[Phase.reuse, Phase.generate])
+@given(changes())
+async def test_however_a_crowd_comes_in_every_event_is_counted(
+    database: Database, calls: Sequence[Sequence[SecurityEvent]]
+) -> None:
+    tenant = await make_tenant(database)
+    host = await new_host(database, tenant)
+    async with database.transaction(tenant_id=tenant.id) as session:
+        change = RuleChange(RuleKind.FILE_INTEGRITY, thresholds={"max_subjects": 2})
+        await change_rule(session, principal=person(tenant), change=change, now=NOW)
+    for call in calls:
+        await host.take(*call)
+        await host.take(*call)  # sent again
+    told = [event for call in calls for event in call]
+    found = [one for one in await host.detections() if one.state is not DetectionState.RESOLVED]
+    assert sum(one.event_count for one in found) == sum(event.count for event in told)
+    assert min(one.first_seen_at for one in found) == min(event.at for event in told)
+    assert max(one.last_seen_at for one in found) == max(event.at for event in told)
+    assert "/etc/passwd" not in {event.path for event in told} or any(
+        one.subject == "/etc/passwd" for one in found
     )
 
 

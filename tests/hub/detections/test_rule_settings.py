@@ -64,6 +64,7 @@ async def test_a_threshold_of_null_is_the_default_again(host: Host) -> None:
     after = await changed(host, RuleKind.SSH_BRUTEFORCE, thresholds={"failures": None})
     assert {one.name: value for one, value in after.thresholds} == {
         "window_seconds": 60,
+        "max_subjects": 50,
         "failures": 8,
         "many_failures": 1000,
     }
@@ -103,7 +104,7 @@ async def test_the_dashboard_lists_the_rules_and_changes_one(
     (rule,) = [one for one in rules if one["kind"] == "ssh_bruteforce"]
     assert rule == answer["rule"]
     assert rule["changedBy"] == "operator@example.com"
-    assert rule["thresholds"][1] == {
+    assert rule["thresholds"][2] == {
         "name": "failures",
         "value": 20,
         "defaultValue": 8,

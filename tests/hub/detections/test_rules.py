@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from hub.detections.events import EventKind
-from hub.detections.foreign import falco_event_kind, rules_that_see, wazuh_event_kind
+from hub.detections.foreign import rules_that_see, wazuh_event_kind
 from hub.detections.models import RuleKind
 from hub.detections.rule import thresholds_of
 from hub.detections.rules import RULES
@@ -45,29 +45,6 @@ def test_every_number_of_a_rule_has_bounds_a_unit_and_a_meaning(kind: RuleKind) 
 
 def test_every_kind_of_event_is_read_by_a_rule() -> None:
     assert {kind for rule in RULES.values() for kind in rule.reads} == set(EventKind)
-
-
-@pytest.mark.parametrize(
-    ("rule", "kind"),
-    [
-        ("Schedule Cron Jobs", EventKind.CRON_CHANGED),
-        ("Read sensitive file untrusted", EventKind.HONEYPOT_TOUCHED),
-        ("Linux Kernel Module Injection Detected", EventKind.KERNEL_MODULE_LOADED),
-        ("Netcat Remote Code Execution in Container", EventKind.SHELL_ON_SOCKET),
-        ("Disallowed K8s User", None),
-        ("", None),
-    ],
-)
-def test_falcos_rules_have_a_meaning_by_name(rule: str, kind: EventKind | None) -> None:
-    assert falco_event_kind(rule) is kind
-
-
-def test_falcos_rules_have_a_meaning_by_tag_path_and_program() -> None:
-    assert falco_event_kind("Ours", tags=["t1053.003"]) is EventKind.CRON_CHANGED
-    sudoers = {"fd.name": "/etc/sudoers"}
-    assert falco_event_kind("Write below etc", output_fields=sudoers) is EventKind.SUDOERS_CHANGED
-    removes = {"proc.name": "userdel"}
-    assert falco_event_kind("User mgmt binaries", output_fields=removes) is None
 
 
 @pytest.mark.parametrize(

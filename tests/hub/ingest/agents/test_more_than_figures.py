@@ -76,7 +76,7 @@ async def test_facts_replace_those_of_their_kind_and_no_others(
     assert await facts(database, agent) == {
         FactKind.KERNELS: [newer],
         FactKind.SUDOERS: [],
-        FactKind.BACKUPS: [BACKUP],  # with what is null: who reads it looks for it
+        FactKind.BACKUPS: [BACKUP | {"newest_bytes": None}],  # who reads it looks for each field
     }
 
 
