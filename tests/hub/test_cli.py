@@ -6,7 +6,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from urllib.request import urlopen
 
 import pyotp
 import pytest
@@ -18,6 +20,7 @@ from hub.opaque_tokens import is_well_formed
 from hub.settings import Settings
 from hub.tenancy.password_policy import TOO_CLOSE, TOO_COMMON, TOO_LONG, TOO_SHORT, TOO_WEAK
 from hub_schema.operations import operations
+from tests.running_hub import free_port
 
 
 def monsys(
@@ -309,3 +312,32 @@ def test_the_agent_does_not_load_the_hub() -> None:
     )
     loaded = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)
     assert (loaded.returncode, loaded.stderr) == (0, b"")
+
+
+@pytest.mark.slow
+def test_a_hub_that_is_terminated_takes_its_postgresql_along(tmp_path: Path) -> None:
+    assert monsys("migrate", data_dir=tmp_path).returncode == 0
+    port = free_port()
+    command = [sys.executable, "-m", "hub.cli", "serve", "--port", str(port)]
+    environment = {"PATH": os.environ["PATH"], "MONSYS_DATA_DIR": str(tmp_path)}
+    with (tmp_path / "hub.log").open("w") as log:
+        hub = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 60
+        while not serves(port) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        running = tmp_path / "postgres" / "postmaster.pid"
+        assert running.exists(), (tmp_path / "hub.log").read_text()
+        hub.terminate()
+        assert hub.wait(timeout=30) == 0
+        assert not running.exists()
+    finally:
+        hub.kill()
+
+
+def serves(port: int) -> bool:
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
