@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -17,10 +18,12 @@ from tests.hub.agent_watch.test_processes import NOW, Watched, running
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    """Return a program of our own that sleeps."""
+    """Return a program of our own that sleeps; a `sleep` that runs as well is another one."""
     path = tmp_path / "programs" / "sleeper"
     path.parent.mkdir()
-    shutil.copy(os.path.realpath("/bin/sleep"), path)
+    sleep = Path(os.path.realpath("/bin/sleep"))
+    shutil.copy(sleep, path)
+    path.write_bytes(sleep.read_bytes() + uuid4().bytes)
     return path
 
 
