@@ -33,6 +33,8 @@ from hub.tenancy.models import Tenant
 from tests.hub.agent_scene import Clock, Host, Scene
 from tests.running_hub import RunningHub, serving
 
+pytestmark = pytest.mark.slow
+
 
 @pytest_asyncio.fixture(scope="module")
 async def hub(
@@ -95,6 +97,7 @@ async def test_an_enrolled_agent_reports_this_machine(
     assert await count(hub.database, tenant, AgentPackage) > 0
 
 
+@pytest.mark.slow
 async def test_enrolling_again_is_the_same_server_and_a_running_agent_goes_on(
     hub: RunningHub, tenant: Tenant, folder: Path
 ) -> None:
@@ -202,6 +205,7 @@ async def test_a_retired_agent_frees_its_place_and_comes_back_as_the_same_server
     assert status_page(folder).is_well
 
 
+@pytest.mark.slow
 async def test_uninstalling_retires_the_key_and_deletes_only_what_the_agent_made(
     hub: RunningHub, tenant: Tenant, folder: Path
 ) -> None:

@@ -90,18 +90,21 @@ def test_each_command_explains_itself_with_examples(tmp_path: Path, command: str
     assert f"monsys {command}" in result.stdout
 
 
+@pytest.mark.slow
 def test_options_that_commands_share_keep_their_help(tmp_path: Path) -> None:
     text = " ".join(monsys("ingest", "key", "list", "--help", data_dir=tmp_path).stdout.split())
     assert "--tenant <str> Name or short name; not needed when there is only one." in text
     assert "--data-dir <path> Folder of the embedded database" in text
 
 
+@pytest.mark.slow
 def test_there_is_no_one_time_code_where_there_is_no_demo(tmp_path: Path) -> None:
     line = refusal(monsys("demo", "--code", data_dir=tmp_path))
     assert line == "monsys: This folder holds no demo yet. Start it with `monsys demo`."
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_one_time_code_is_that_of_the_folders_own_secret(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     folder.mkdir()
@@ -134,6 +137,7 @@ def test_egress_refuses_a_tool_that_does_not_exist(tmp_path: Path) -> None:
     assert "There is no such tool" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["serve", "demo"])
 def test_a_port_in_use_is_said_at_once(tmp_path: Path, command: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -145,6 +149,7 @@ def test_a_port_in_use_is_said_at_once(tmp_path: Path, command: str) -> None:
     assert not (tmp_path / "postgres").exists()
 
 
+@pytest.mark.slow
 def test_a_data_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
@@ -191,6 +196,7 @@ def test_a_setting_that_is_wrong_is_named(tmp_path: Path) -> None:
     assert line == "monsys: MONSYS_API_ORIGIN: must be an origin such as https://api.example.com."
 
 
+@pytest.mark.slow
 def test_a_tenant_is_made_with_its_first_user_and_its_trail_verifies(
     tmp_path: Path, postgres: EmbeddedPostgres, database_name: str
 ) -> None:

@@ -15,6 +15,7 @@ from tests.factories import make_tenant
 SOON = 10.0
 
 
+@pytest.mark.slow
 async def test_the_feed_ends_its_watches_when_the_database_drops_it(database: Database) -> None:
     tenant = await make_tenant(database)
     async with LiveFeed(database) as feed:

@@ -3,11 +3,13 @@
 from unittest.mock import patch
 from uuid import uuid4
 
+import pytest
 from limits.errors import StorageError
 
 from mcp_adapter.rate_limit import RateLimit
 
 
+@pytest.mark.slow
 async def test_a_store_that_is_away_neither_stops_nor_opens_the_connector() -> None:
     limit = RateLimit("memory://", calls_per_minute=1)
     tenant_id, user_id = uuid4(), uuid4()

@@ -36,6 +36,7 @@ async def hub(
         yield hub
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_the_python_sdk_connects_without_registering(
     mode: str, hub: RunningHub, host: DocumentHost, operator: Account

@@ -107,6 +107,7 @@ async def test_a_rule_is_made_changed_shown_and_deleted(
     ]
 
 
+@pytest.mark.slow
 async def test_templates_are_installed_once_and_rules_are_paged_by_name(
     database: Database, admin: Principal
 ) -> None:

@@ -150,6 +150,7 @@ async def test_a_detection_is_told_from_its_first_event_to_the_person_who_takes_
     assert (taken["change"], taken["detection"]["state"]) == ("acknowledged", "acknowledged")
 
 
+@pytest.mark.slow
 async def test_an_agent_is_told_when_it_falls_silent_and_when_it_is_back(
     hub: RunningHub, database: Database, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ async def hub(
         yield running
 
 
+@pytest.mark.slow
 async def test_who_signs_out_hears_nothing_more(
     hub: RunningHub, database: Database, tenant: Tenant
 ) -> None:

@@ -12,6 +12,7 @@ from hub_schema.plan import PlannedExecutor, compile_plan, execute_planned
 from tests.schema.plan_cases import DOCUMENTS, GOOD, SCHEMA, Leaves, Tree, both, trees
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", DOCUMENTS.values(), ids=DOCUMENTS)
 @settings(max_examples=60, deadline=None)
 @given(tree=trees)

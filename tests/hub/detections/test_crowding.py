@@ -71,6 +71,7 @@ async def test_one_more_than_the_limit_is_about_other_subjects(host: Host) -> No
     assert kept.summary == f"{events[-1].path}: A file changed"
 
 
+@pytest.mark.slow
 async def test_five_thousand_subjects_are_counted_and_none_is_lost(host: Host) -> None:
     events = changes(5000)
     started = time.perf_counter()

@@ -26,6 +26,7 @@ from tests.running_hub import free_port, serving
 ALERTMANAGER = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 
 
+@pytest.mark.slow
 async def test_the_opentelemetry_sdk_delivers_this_machines_figures(
     postgres: EmbeddedPostgres,
     database_name: str,

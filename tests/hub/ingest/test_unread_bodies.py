@@ -23,6 +23,8 @@ from tests.hub.ingest.conftest import make_key
 from tests.running_hub import RunningHub, serving
 from tests.signed_agent import HEARTBEAT, INGEST, enrolled_agent
 
+pytestmark = pytest.mark.slow
+
 PIECES, PAUSE_SECONDS = 8, 0.03
 LITTLE = 400_000
 

@@ -17,6 +17,8 @@ from tests.oauth.account.conftest import MakeSomeone, Someone
 from tests.oauth.browser import Page
 from tests.oauth.trail import events_of
 
+pytestmark = pytest.mark.slow
+
 PAGES = ["/account/hosts", "/account/ingest", "/account/webhooks", "/account/alerts"]
 WEBHOOK = {"name": "on call", "url": "https://1.1.1.1/hook/s3cret", "alert_opened": "yes"}
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -141,6 +143,7 @@ async def test_what_is_no_page_leads_to_the_first(path: str, someone: MakeSomeon
     assert (response.status_code, response.headers["location"]) == (303, path.partition("?")[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "field", "expected"),
     [

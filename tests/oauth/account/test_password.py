@@ -152,6 +152,7 @@ async def test_signing_out_everywhere_ends_every_sign_in_in_every_tenant(
     assert ("signed_out_everywhere", "success") in await events_of(database, tenant)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path",
     [

@@ -17,6 +17,8 @@ from tests.oauth.document_host import (
 )
 from tests.oauth.flow import Client
 
+pytestmark = pytest.mark.slow
+
 BAD_URLS = {
     "http": f"http://{HOST}/a",
     "no path": f"https://{HOST}",

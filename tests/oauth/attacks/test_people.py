@@ -107,6 +107,7 @@ async def test_settings_need_the_form_of_this_session(
     await scene.refused(response, status=403, reason="forged_form", audited=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["known", "stranger", "disabled", "no address"])
 async def test_the_answer_does_not_tell_who_has_an_account(
     who: str, browser: Browser, database: Database, tenant: Tenant, scene: Scene
@@ -148,6 +149,7 @@ async def test_guessing_a_password_is_slowed_down(
         await scene.refused(response, status=429, reason="too_many_requests")
 
 
+@pytest.mark.slow
 async def test_guessing_for_strangers_is_slowed_down_alike(
     browser: Browser, scene: Scene, tenant: Tenant
 ) -> None:

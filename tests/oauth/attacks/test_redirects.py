@@ -36,6 +36,7 @@ TRICKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("redirect_uri", TRICKS.values(), ids=list(TRICKS))
 async def test_a_redirect_that_was_not_registered_is_never_followed(
     redirect_uri: str,

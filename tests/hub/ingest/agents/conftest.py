@@ -12,7 +12,12 @@ from tests.hub.reporting import taking_in
 from tests.signed_agent import SignedAgent, enrolled_agent
 
 
-@pytest_asyncio.fixture(params=[False, True], ids=["routed", "first door"])
+@pytest_asyncio.fixture(
+    params=[
+        pytest.param(False, id="routed", marks=pytest.mark.slow),
+        pytest.param(True, id="first door"),
+    ]
+)
 async def http(
     request: pytest.FixtureRequest, database: Database
 ) -> AsyncIterator[httpx2.AsyncClient]:
