@@ -31,10 +31,15 @@ pytest_plugins = ["tests.acceptance.fixtures", "tests.node_packages"]
 
 @pytest.hookimpl(wrapper=True)  # so it comes before xdist, which reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Let one worker do what needs the demo's story: telling it takes seconds in each."""
+    """Let one worker do what needs the demo's story: telling it takes seconds in each.
+
+    And one what watches this machine: it would see what the others start to be seen.
+    """
     for item in items:
         if {"demo_url", "story"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group("demo"))
+        if "agent_watch" in item.path.parts:
+            item.add_marker(pytest.mark.xdist_group("machine"))
     return (yield)
 
 
