@@ -33,6 +33,7 @@ from graphql import (
 from hub.clock import utc_now
 from hub.database import Database, UnitOfWork
 from hub.principal import Principal, Role
+from hub.secret_box import SecretBox
 from hub.tenancy.models import Tenant
 from hub_schema.context import Context
 from hub_schema.errors import presented
@@ -55,6 +56,7 @@ MUTATIONS = {
     name: field for name, field in GRAPHQL_SCHEMA.mutation_type.fields.items() if name not in MAKING
 }
 MAX_DEPTH = 6
+BOX = SecretBox(bytes(32))
 TEXTS = {"String", "ID", "UUID"}
 
 
@@ -137,7 +139,7 @@ async def answer(database: Database, principal: Principal, text: str, now: datet
     async with database.transaction(
         tenant_id=principal.tenant_id, user_id=principal.user_id
     ) as session:
-        context = Context(UnitOfWork(session), principal)
+        context = Context(UnitOfWork(session), principal, secret_box=BOX)
         context.now = now
         outcome = execute(GRAPHQL_SCHEMA, document, context_value=context)
         result = outcome if isinstance(outcome, ExecutionResult) else await outcome
