@@ -13,9 +13,14 @@ _FOCUSED = """() => {
   return (visible ? "" : "!") + label.trim().replace(/\\s+/g, " ");
 }"""
 
+_IS_READY = """() => document.readyState === "complete"
+  && (!document.querySelector("[autofocus]") || document.activeElement !== document.body)"""
+
 
 async def tab_to(page: Page, label: str) -> None:
     """Press Tab until the control with this label has the focus, and the focus can be seen."""
+    # A page that puts the cursor somewhere does so when it is drawn: a person sees that first.
+    await page.wait_for_function(_IS_READY)
     seen: list[str] = []
     for _ in range(_MAX_STOPS):
         focused = str(await page.evaluate(_FOCUSED))

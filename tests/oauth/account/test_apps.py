@@ -59,12 +59,14 @@ async def test_other_apps_stay_connected(
 ) -> None:
     person = await someone(Role.OPERATOR)
     first, second = await register(api), await register(api)
-    await connect(person.browser, api, first)
+    ended = await connect(person.browser, api, first)
     kept = await connect(person.browser, api, second)
     page = await person.page("/account/apps")
     (form,) = [form for form in page.forms if form.fields.get("client") == first.client_id]
     await person.browser.submit(form)
-    await authenticator.authenticate(kept)
+    with pytest.raises(Unauthenticated, match="revoked"):
+        await authenticator.authenticate(ended)
+    assert (await authenticator.authenticate(kept)).client_id == second.client_id
 
 
 @pytest.mark.parametrize("role", [Role.OWNER, Role.ADMIN])
