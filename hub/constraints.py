@@ -1,13 +1,28 @@
-"""Which constraint of the database a statement ran into."""
+"""What the database's own constraints refuse, said in our words."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from hub.errors import HubError
 
 
-def violates(error: IntegrityError, constraint: str) -> bool:
-    """Tell whether it is this constraint or unique index that the statement violated.
+@asynccontextmanager
+async def unless_taken(
+    session: AsyncSession, constraint: str, refusal: Callable[[], HubError]
+) -> AsyncIterator[None]:
+    """Run statements that may violate this constraint or unique index; raise the refusal if so.
 
-    Who looks first and writes then can be overtaken in between: the database tells, and whoever
-    knows the constraint says it in words.
+    Who looks first and writes then can be overtaken in between: the database tells. A savepoint
+    lets the transaction go on.
     """
-    cause = getattr(error.orig, "__cause__", None)
-    return getattr(cause, "constraint_name", None) == constraint
+    try:
+        async with session.begin_nested():
+            yield
+    except IntegrityError as error:
+        cause = getattr(error.orig, "__cause__", None)
+        if getattr(cause, "constraint_name", None) == constraint:
+            raise refusal() from error
+        raise

@@ -7,7 +7,6 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -19,7 +18,7 @@ from hub.alerts.rule_models import AlertRule, AlertRuleState
 from hub.alerts.templates import install_templates
 from hub.audit.commands import append_events
 from hub.audit.events import AuditEvent, EventType
-from hub.constraints import violates
+from hub.constraints import unless_taken
 from hub.errors import Conflict, NotFound
 from hub.fleet.models import Agent
 from hub.principal import Principal
@@ -145,13 +144,8 @@ async def _locked(session: AsyncSession, rule_id: UUID) -> AlertRule:
 
 async def _store(session: AsyncSession, rule_id: UUID, values: dict[str, Any]) -> None:
     statement = update(AlertRule).where(col(AlertRule.id) == rule_id).values(**values)
-    try:
-        async with session.begin_nested():  # so that the refusal costs no more than this
-            await session.execute(statement, execution_options={"synchronize_session": False})
-    except IntegrityError as error:
-        if violates(error, _UNIQUE_NAME):
-            raise _name_is_taken() from error
-        raise
+    async with unless_taken(session, _UNIQUE_NAME, _name_is_taken):
+        await session.execute(statement, execution_options={"synchronize_session": False})
 
 
 def _spec_of(rule: AlertRule) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Alert rules and mutes: what opens alerts, what keeps them quiet, and the switches of both."""
 
-from collections.abc import Awaitable, Callable
-
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,11 +14,11 @@ from hub.alerts.templates import DEFAULTS
 from hub.clock import utc_now
 from hub.errors import InvalidInput
 from hub.principal import Permission
-from oauth.account.managing import Section, now_and_request
+from oauth.account.managing import Command, Section, now_and_request
 from oauth.account.visit import Visit, visit
 from oauth.language import t
 from oauth.openapi import PAGE_RESPONSES, form_body
-from oauth.service import OAuth, OAuthDep
+from oauth.service import OAuthDep
 
 PATH = "/account/alerts"
 ROWS_A_PAGE = 100
@@ -61,7 +59,7 @@ async def show_rules(
 )
 async def enable(request: Request, oauth: OAuthDep) -> Response:
     """Turn a rule on."""
-    return await _done(request, oauth, _switching(is_on=True), note="enabled")
+    return await _RULES.act(request, oauth, _switching(is_on=True), note="enabled")
 
 
 @router.post(
@@ -69,7 +67,7 @@ async def enable(request: Request, oauth: OAuthDep) -> Response:
 )
 async def disable(request: Request, oauth: OAuthDep) -> Response:
     """Turn a rule off; its open alerts are over."""
-    return await _done(request, oauth, _switching(is_on=False), note="disabled")
+    return await _RULES.act(request, oauth, _switching(is_on=False), note="disabled")
 
 
 @router.post(
@@ -84,7 +82,7 @@ async def delete(request: Request, oauth: OAuthDep) -> Response:
             session, principal=found.person, rule_id=rule_id, **now_and_request(found)
         )
 
-    return await _done(request, oauth, take_out, note="deleted")
+    return await _RULES.act(request, oauth, take_out, note="deleted")
 
 
 @router.post(f"{PATH}/usual", responses=PAGE_RESPONSES, openapi_extra=form_body(csrf_token=""))
@@ -96,7 +94,7 @@ async def add_usual(request: Request, oauth: OAuthDep) -> Response:
             session, principal=found.person, templates=DEFAULTS, **now_and_request(found)
         )
 
-    return await _done(request, oauth, add, note="usual")
+    return await _RULES.act(request, oauth, add, note="usual")
 
 
 @router.post(
@@ -104,18 +102,12 @@ async def add_usual(request: Request, oauth: OAuthDep) -> Response:
 )
 async def end_mute(request: Request, oauth: OAuthDep) -> Response:
     """End a mute; what is still open is told now."""
-    found = await _MUTES.submission(request, oauth)
-    if isinstance(found, Response):
-        return found
 
-    async def end(session: AsyncSession) -> None:
+    async def end(session: AsyncSession, found: Visit) -> None:
         mute_id = identity_of(found.fields.get("mute", ""), "No mute has this id.")
         await unmute(session, principal=found.person, mute_id=mute_id, **now_and_request(found))
 
-    return await _MUTES.done(found, end, note="unmuted")
-
-
-type Command = Callable[[AsyncSession, Visit], Awaitable[object]]
+    return await _MUTES.act(request, oauth, end, note="unmuted")
 
 
 def _switching(*, is_on: bool) -> Command:
@@ -129,13 +121,6 @@ def _switching(*, is_on: bool) -> Command:
         )
 
     return switch
-
-
-async def _done(request: Request, oauth: OAuth, command: Command, *, note: str) -> Response:
-    found = await _RULES.submission(request, oauth)
-    if isinstance(found, Response):
-        return found
-    return await _RULES.done(found, lambda session: command(session, found), note=note)
 
 
 def _condition(rule: AlertRule) -> str:

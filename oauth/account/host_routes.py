@@ -105,17 +105,14 @@ async def make_token(request: Request, oauth: OAuthDep) -> Response:
 )
 async def withdraw_token(request: Request, oauth: OAuthDep) -> Response:
     """Make a token useless that nobody used yet."""
-    found = await _HOSTS.submission(request, oauth)
-    if isinstance(found, Response):
-        return found
 
-    async def withdraw(session: AsyncSession) -> None:
+    async def withdraw(session: AsyncSession, found: Visit) -> None:
         token_id = found.fields.get("id", "").replace("\0", "")
         await revoke_enrolment_token(
             session, by=found.person, token_id=token_id, **now_and_request(found)
         )
 
-    return await _HOSTS.done(found, withdraw, note="withdrawn")
+    return await _HOSTS.act(request, oauth, withdraw, note="withdrawn")
 
 
 @router.post(
@@ -125,17 +122,14 @@ async def withdraw_token(request: Request, oauth: OAuthDep) -> Response:
 )
 async def retire(request: Request, oauth: OAuthDep) -> Response:
     """Trust a server's key no more and free its place in the plan."""
-    found = await _HOSTS.submission(request, oauth)
-    if isinstance(found, Response):
-        return found
 
-    async def take_out(session: AsyncSession) -> None:
+    async def take_out(session: AsyncSession, found: Visit) -> None:
         agent_id = await agent_id_of(session, found.fields.get("host", ""))
         await retire_agent(
             session, principal=found.person, agent_id=agent_id, **now_and_request(found)
         )
 
-    return await _HOSTS.done(found, take_out, note="retired")
+    return await _HOSTS.act(request, oauth, take_out, note="retired")
 
 
 def enrol_command(origin: str, token: str) -> str:

@@ -94,16 +94,13 @@ async def make_key(request: Request, oauth: OAuthDep) -> Response:
 )
 async def revoke_key(request: Request, oauth: OAuthDep) -> Response:
     """Make a key open nothing any more."""
-    found = await _KEYS.submission(request, oauth)
-    if isinstance(found, Response):
-        return found
 
-    async def revoke(session: AsyncSession) -> None:
+    async def revoke(session: AsyncSession, found: Visit) -> None:
         await revoke_ingest_key(
             session, by=found.person, key_id=_key_id(found), **now_and_request(found)
         )
 
-    return await _KEYS.done(found, revoke, note="revoked")
+    return await _KEYS.act(request, oauth, revoke, note="revoked")
 
 
 @router.post(
@@ -113,11 +110,8 @@ async def revoke_key(request: Request, oauth: OAuthDep) -> Response:
 )
 async def set_unknown_hosts(request: Request, oauth: OAuthDep) -> Response:
     """Let hosts that only other tools speak of become known, or no longer."""
-    found = await _KEYS.submission(request, oauth)
-    if isinstance(found, Response):
-        return found
 
-    async def change(session: AsyncSession) -> None:
+    async def change(session: AsyncSession, found: Visit) -> None:
         await accept_unknown_hosts(
             session,
             by=found.person,
@@ -125,7 +119,7 @@ async def set_unknown_hosts(request: Request, oauth: OAuthDep) -> Response:
             **now_and_request(found),
         )
 
-    return await _KEYS.done(found, change, note="hosts")
+    return await _KEYS.act(request, oauth, change, note="hosts")
 
 
 def _source(found: Visit) -> IngestSource:

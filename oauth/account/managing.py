@@ -21,6 +21,9 @@ from oauth.turned_away import turn_away
 ASK_A_MANAGER = "Only owners and admins may do this. Nothing was changed; ask one of them."
 
 
+type Command = Callable[[AsyncSession, Visit], Awaitable[object]]
+
+
 class Show(Protocol):
     """Renders a section's page, after a refusal with what was typed."""
 
@@ -67,11 +70,12 @@ class Section:
         except HubError as error:
             return await self.refused(found, error)
 
-    async def done(
-        self, found: Visit, command: Callable[[AsyncSession], Awaitable[object]], *, note: str
-    ) -> Response:
-        """Carry the command out, and lead back to the list."""
-        result = await self.carry_out(found, command)
+    async def act(self, request: Request, oauth: OAuth, command: Command, *, note: str) -> Response:
+        """Carry out what a form asks for, and lead back to the list."""
+        found = await self.submission(request, oauth)
+        if isinstance(found, Response):
+            return found
+        result = await self.carry_out(found, lambda session: command(session, found))
         return result if isinstance(result, Response) else found.go(self.path, done=note)
 
     async def refused(self, found: Visit, error: HubError) -> Response:

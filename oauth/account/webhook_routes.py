@@ -1,6 +1,5 @@
 """Webhooks: where notifications go, whether they arrive, and everything to do about it."""
 
-from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -21,7 +20,7 @@ from hub.alerts.webhooks.resending import send_again, send_test
 from hub.clock import utc_now
 from hub.errors import HubError, InvalidInput
 from hub.severity import Severity
-from oauth.account.managing import now_and_request
+from oauth.account.managing import Command, now_and_request
 from oauth.account.visit import Visit, visit
 from oauth.account.webhook_page import PATH, WEBHOOKS, webhooks_page
 from oauth.account.webhook_words import EVENTS, NOTES
@@ -120,7 +119,7 @@ async def try_out(request: Request, oauth: OAuthDep) -> Response:
             session, principal=found.person, webhook_id=_webhook(found), now=utc_now()
         )
 
-    return await _done(request, oauth, send, note="tested")
+    return await WEBHOOKS.act(request, oauth, send, note="tested")
 
 
 @router.post(
@@ -130,7 +129,7 @@ async def try_out(request: Request, oauth: OAuthDep) -> Response:
 )
 async def enable(request: Request, oauth: OAuthDep) -> Response:
     """Turn a webhook on; one that failed begins afresh."""
-    return await _done(request, oauth, _switching(is_on=True), note="enabled")
+    return await WEBHOOKS.act(request, oauth, _switching(is_on=True), note="enabled")
 
 
 @router.post(
@@ -140,7 +139,7 @@ async def enable(request: Request, oauth: OAuthDep) -> Response:
 )
 async def disable(request: Request, oauth: OAuthDep) -> Response:
     """Turn a webhook off; what waits for it is cancelled."""
-    return await _done(request, oauth, _switching(is_on=False), note="disabled")
+    return await WEBHOOKS.act(request, oauth, _switching(is_on=False), note="disabled")
 
 
 @router.post(
@@ -156,7 +155,7 @@ async def delete(request: Request, oauth: OAuthDep) -> Response:
             session, principal=found.person, webhook_id=_webhook(found), **now_and_request(found)
         )
 
-    return await _done(request, oauth, take_out, note="deleted")
+    return await WEBHOOKS.act(request, oauth, take_out, note="deleted")
 
 
 @router.post(
@@ -173,10 +172,7 @@ async def resend(request: Request, oauth: OAuthDep) -> Response:
             session, principal=found.person, delivery_id=delivery_id, **now_and_request(found)
         )
 
-    return await _done(request, oauth, again, note="resent")
-
-
-type Command = Callable[[AsyncSession, Visit], Awaitable[object]]
+    return await WEBHOOKS.act(request, oauth, again, note="resent")
 
 
 def _switching(*, is_on: bool) -> Command:
@@ -191,13 +187,6 @@ def _switching(*, is_on: bool) -> Command:
         )
 
     return switch
-
-
-async def _done(request: Request, oauth: OAuthDep, command: Command, *, note: str) -> Response:
-    found = await WEBHOOKS.submission(request, oauth)
-    if isinstance(found, Response):
-        return found
-    return await WEBHOOKS.done(found, lambda session: command(session, found), note=note)
 
 
 def _secret_page(found: Visit, made: Secret | Response, *, is_new: bool) -> Response:

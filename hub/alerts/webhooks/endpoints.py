@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -18,7 +17,7 @@ from hub.alerts.webhooks.models import DeliveryState, Webhook, WebhookDelivery, 
 from hub.alerts.webhooks.signing import new_secret
 from hub.audit.commands import append_events
 from hub.audit.events import AuditEvent, EventType
-from hub.constraints import violates
+from hub.constraints import unless_taken
 from hub.errors import Conflict, InvalidInput, NotFound
 from hub.principal import Principal
 from hub.secret_box import SecretBox
@@ -258,13 +257,8 @@ async def _locked(session: AsyncSession, webhook_id: UUID) -> Webhook:
 
 async def _store(session: AsyncSession, webhook_id: UUID, values: dict[str, Any]) -> None:
     statement = update(Webhook).where(col(Webhook.id) == webhook_id).values(**values)
-    try:
-        async with session.begin_nested():  # so that the refusal costs no more than this
-            await session.execute(statement, execution_options={"synchronize_session": False})
-    except IntegrityError as error:
-        if violates(error, _UNIQUE_NAME):
-            raise _name_is_taken() from error
-        raise
+    async with unless_taken(session, _UNIQUE_NAME, _name_is_taken):
+        await session.execute(statement, execution_options={"synchronize_session": False})
 
 
 async def _check_destination(
