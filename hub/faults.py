@@ -6,8 +6,6 @@ from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -21,10 +19,10 @@ from hub.errors import (
     Unauthenticated,
     Unavailable,
 )
+from hub.outage import DATABASE_FAILURES, RETRY_AFTER_SECONDS, is_passing, sqlstate_of
 from hub.web.refusals import refusal_page, wants_page
 
 _log = structlog.get_logger(__name__)
-RETRY_AFTER_SECONDS = "5"  # while something that the hub needs does not answer
 
 # What the router says when nothing of ours was reached; anything else has words of its own.
 _UNROUTED: dict[int, tuple[str, str]] = {
@@ -62,7 +60,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HubError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _unrouted)
-    for kind in (OSError, PoolTimeoutError, DBAPIError):
+    for kind in DATABASE_FAILURES:
         app.add_exception_handler(kind, _perhaps_away)
     app.add_exception_handler(Exception, broken)
 
@@ -114,15 +112,10 @@ async def _malformed(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _perhaps_away(request: Request, error: Exception) -> Response:
-    """Answer 503 while PostgreSQL does not answer; any other fault of the database is ours.
-
-    asyncpg raises a plain OSError when it cannot connect, so those are read as an outage, too.
-    """
-    if isinstance(error, DBAPIError) and not (
-        error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
-    ):
+    """Answer 503 to what passes by itself; any other fault of the database is ours."""
+    if not is_passing(error):
         return await broken(request, error)
-    _log.warning("database_away", error=type(error).__name__)
+    _log.warning("database_away", error=type(error).__name__, state=sqlstate_of(error))
     if wants_page(request):
         return refusal_page(request, 503, **{"Retry-After": RETRY_AFTER_SECONDS})
     away = "The hub cannot reach its database right now. Try again in a moment."

@@ -1,15 +1,20 @@
 """Endpoints that clients call themselves, on the API's origin: discovery, registration, tokens."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
+from typing import Any, override
 
+import structlog
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 
 from hub.errors import Throttled
-from oauth.errors import TooManyRequestsError
+from hub.outage import is_passing, sqlstate_of
+from oauth.errors import ServerFaultError, TemporarilyUnavailableError, TooManyRequestsError
 from oauth.introspection import IntrospectionEndpoint
 from oauth.metadata import (
     AUTHORIZE_PATH,
@@ -54,7 +59,42 @@ _OPENID_METADATA_PATHS = (
 )
 _METADATA_HEADERS = {**CORS_HEADERS, "Cache-Control": "public, max-age=300"}
 
-router = APIRouter(tags=["oauth"], default_response_class=JSONResponse)
+_log = structlog.get_logger(__name__)
+
+
+class ClientRoute(APIRoute):
+    """A route that breaks in OAuth's own words: clients parse `error` as a string, or fail twice.
+
+    What is raised in here has rolled its transaction back, so nothing was issued or used up.
+    """
+
+    @override
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, with answers of ours for what nobody expected."""
+        handler = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except ClientDisconnect:
+                return Response(status_code=400)  # nobody reads it
+            except Exception as error:  # noqa: BLE001 - the outermost edge of these endpoints
+                return _fault(request, error)
+
+        return answer
+
+
+def _fault(request: Request, error: Exception) -> Response:
+    if is_passing(error):
+        _log.warning("database_away", error=type(error).__name__, state=sqlstate_of(error))
+        told: OAuth2Error = TemporarilyUnavailableError()
+    else:
+        _log.error("request_failed", exc_info=error)
+        told = ServerFaultError()
+    return error_response(told, request_id=request_id_of(request))
+
+
+router = APIRouter(tags=["oauth"], default_response_class=JSONResponse, route_class=ClientRoute)
 
 
 async def server_metadata(oauth: OAuthDep) -> JSONResponse:

@@ -2,6 +2,8 @@
 
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
 
+from hub.outage import RETRY_AFTER_SECONDS
+
 
 class InvalidTargetError(OAuth2Error):
     """The requested resource is not this hub (RFC 8707 §2)."""
@@ -39,3 +41,24 @@ class TooManyRequestsError(OAuth2Error):
         """Say when to try again."""
         headers: list[tuple[str, str]] = super().get_headers()
         return [*headers, ("Retry-After", str(self.retry_after_seconds))]
+
+
+class ServerFaultError(OAuth2Error):
+    """Something broke on our side (RFC 6749 §4.1.2.1 has the name)."""
+
+    error = "server_error"
+    status_code = 500
+    description = "Something went wrong on our side. It is logged; quote the request_id."
+
+
+class TemporarilyUnavailableError(OAuth2Error):
+    """The database does not answer; nothing was changed (RFC 6749 §4.1.2.1 has the name)."""
+
+    error = "temporarily_unavailable"
+    status_code = 503
+    description = "The hub cannot reach its database right now. Try again in a moment."
+
+    def get_headers(self) -> list[tuple[str, str]]:
+        """Say when to try again."""
+        headers: list[tuple[str, str]] = super().get_headers()
+        return [*headers, ("Retry-After", RETRY_AFTER_SECONDS)]

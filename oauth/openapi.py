@@ -24,11 +24,16 @@ PAGE_RESPONSES: Responses = {
     429: {"description": "Too many attempts; Retry-After says when to try again", **_HTML},
 }
 
+_FAULTS: Responses = {
+    500: {"model": OAuthErrorBody, "description": "Something went wrong on our side"},
+    503: {"model": OAuthErrorBody, "description": "Try again after the seconds of Retry-After"},
+}
 _ERRORS: Responses = {
     400: {"model": OAuthErrorBody, "description": "Refused (RFC 6749 §5.2)"},
     401: {"model": OAuthErrorBody, "description": "Unknown client or wrong credentials"},
     413: {"model": OAuthErrorBody, "description": "The body is too large"},
     429: {"model": OAuthErrorBody, "description": "Too many requests from this address"},
+    **_FAULTS,
 }
 TOKEN_RESPONSES: Responses = {
     200: {"model": TokenBody, "description": "The access token"},
@@ -47,6 +52,7 @@ REGISTER_RESPONSES: Responses = {
     400: {"model": OAuthErrorBody, "description": "Refused (RFC 7591 §3.2.2)"},
     413: {"model": OAuthErrorBody, "description": "The body is too large"},
     429: {"model": OAuthErrorBody, "description": "Too many registrations from this address"},
+    **_FAULTS,
 }
 ALIAS_RESPONSES: Responses = {307: {**_REDIRECT, "description": "The endpoint is there"}}
 

@@ -22,8 +22,9 @@ from hub.database import Database
 from hub.errors import HubError, Unavailable
 from hub.fleet.landing import PlainReport, land_reports
 from hub.fleet.partitions import Partitions
-from hub.ingest.away import is_passing, sqlstate_of, unavailable
+from hub.ingest.away import is_worth_sending_again, unavailable
 from hub.lean import LeanTransaction
+from hub.outage import sqlstate_of
 
 _log = structlog.get_logger(__name__)
 MAX_WAITING_REPORTS = 5_000
@@ -204,7 +205,7 @@ class Landing(Background):
 
 
 def _told(error: Exception, batch: Sequence[_Item]) -> HubError:
-    if is_passing(error):  # a timeout, too: it is an OSError
+    if is_worth_sending_again(error):  # a timeout, too: it is an OSError
         _log.warning("landing_failed", error=type(error).__name__, reports=len(batch))
     else:
         _log.error("landing_failed", reports=len(batch), exc_info=error)

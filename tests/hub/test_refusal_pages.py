@@ -8,7 +8,8 @@ import pytest_asyncio
 import structlog
 from fastapi import HTTPException
 
-from hub.faults import RETRY_AFTER_SECONDS, install_error_handlers
+from hub.faults import install_error_handlers
+from hub.outage import RETRY_AFTER_SECONDS
 from mcp_adapter.first_door import FirstDoor
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
