@@ -43,6 +43,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     return (yield)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse to run where groups would be forgotten: nothing else would tell."""
+    if not hasattr(session.config, "workerinput"):
+        return
+    for item in session.items:
+        if item.get_closest_marker("xdist_group") and "@" not in item.nodeid.rpartition("]")[2]:
+            message = "pytest-xdist spreads the tests of a group over workers; see pyproject.toml."
+            raise pytest.UsageError(message)
+
+
 @pytest.fixture(scope="session")
 def real_hasher() -> PasswordHasher:
     """Return the hub's own hasher of passwords, for the test of what a hash really costs."""
