@@ -5,7 +5,7 @@ from seeing the others. That is the property the hub lives on, so every test lea
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import fasteners
@@ -21,6 +21,7 @@ from hub.migrations.runner import migrate
 from hub.tenancy import passwords
 from hub.tenancy.models import Tenant
 from tests.factories import make_tenant
+from tests.running_hub import HubProcess
 
 # The running hub with the demo in it, and the npm packages: one for the run, whoever asks.
 # Hundreds of tests sign in: passwords are hashed at the least cost there is, from the start.
@@ -51,6 +52,21 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if item.get_closest_marker("xdist_group") and "@" not in item.nodeid.rpartition("]")[2]:
             message = "pytest-xdist spreads the tests of a group over workers; see pyproject.toml."
             raise pytest.UsageError(message)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failure what hubs of their own processes logged as wrong meanwhile."""
+    report = yield
+    if report.failed:
+        for log in HubProcess.logs:
+            if log.exists() and log.stat().st_mtime >= call.start:
+                lines = log.read_text("utf-8", "replace").splitlines()
+                wrong = [line for line in lines if '"level": "info"' not in line]
+                report.sections.append(("Log of a hub's process", "\n".join(wrong[-20:])))
+    return report
 
 
 @pytest.fixture(scope="session")

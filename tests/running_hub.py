@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, override
+from typing import Any, ClassVar, Self, override
 
 import httpx2
 import uvicorn
@@ -119,6 +119,9 @@ async def _until_started(server: uvicorn.Server, task: asyncio.Task[None]) -> No
 class HubProcess:
     """`monsys serve` as a process of its own, so that it can die at any moment."""
 
+    # Where a failing test looks for what its hub had to say.
+    logs: ClassVar[set[Path]] = set()
+
     def __init__(
         self,
         database_url: str,
@@ -132,6 +135,7 @@ class HubProcess:
         self.port = free_port()
         self.origin = f"http://127.0.0.1:{self.port}"
         self.log = data_dir / "hub.log"
+        self.logs.add(self.log)
         values = GENEROUS | {
             "port": self.port,
             "api_origin": self.origin,
