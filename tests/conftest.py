@@ -4,22 +4,19 @@ Tests do not roll back: each works in a tenant of its own, and row-level securit
 from seeing the others. That is the property the hub lives on, so every test leans on it.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Generator, Iterator
-from pathlib import Path
 
-import fasteners
 import pytest
 import pytest_asyncio
 from argon2 import PasswordHasher
 from sqlalchemy import event, text
 
 from hub import prepared
-from hub.database import Database, engine_of
+from hub.database import Database
 from hub.embedded import EmbeddedPostgres
-from hub.migrations.runner import migrate
 from hub.tenancy import passwords
 from hub.tenancy.models import Tenant
+from tests.databases import new_database, spare_the_disk
 from tests.factories import make_tenant
 from tests.running_hub import HubProcess
 
@@ -79,25 +76,16 @@ def real_hasher() -> PasswordHasher:
 def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> EmbeddedPostgres:
     """Return the run's embedded server, shared by all workers."""
     folder = tmp_path_factory.getbasetemp()
-    return EmbeddedPostgres.start(folder if worker_id == "master" else folder.parent)
+    server = EmbeddedPostgres.start(folder if worker_id == "master" else folder.parent)
+    spare_the_disk(server)
+    return server
 
 
 @pytest.fixture(scope="session")
 def database_name(postgres: EmbeddedPostgres, worker_id: str) -> str:
     """Return the name of this worker's database, created and migrated."""
     name = f"test_{worker_id}"
-
-    async def create() -> None:
-        engine = engine_of(postgres.owner_url("postgres"), pool_size=1)
-        async with engine.connect() as connection:
-            autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
-            await autocommit.execute(text(f"CREATE DATABASE {name}"))
-        await engine.dispose()
-
-    # Roles belong to the whole server, so two workers must not create the hub's role at once.
-    with fasteners.InterProcessLock(Path(postgres.socket_dir) / "monsys-tests.lock"):
-        asyncio.run(create())
-        migrate(postgres.owner_url(name))
+    new_database(postgres, name)
     return name
 
 

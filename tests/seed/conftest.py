@@ -1,20 +1,17 @@
 """The story, told once a run in a database of its own: its ids are fixed."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
-import fasteners
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
 
-from hub.database import Database, engine_of
+from hub.database import Database
 from hub.embedded import EmbeddedPostgres
-from hub.migrations.runner import migrate
 from seed.people import SignIn
 from seed.story import Tale, tell
+from tests.databases import new_database
 
 NOW = datetime(2026, 11, 18, 14, 37, 12, tzinfo=UTC)  # a Wednesday
 TALE = Tale(now=NOW, sign_in=SignIn("!"), history=timedelta(days=3))
@@ -26,19 +23,9 @@ type MakeDatabase = Callable[[str], str]
 def make_database(postgres: EmbeddedPostgres, database_name: str) -> MakeDatabase:
     """Return a function that makes a migrated database and returns the hub's URL of it."""
 
-    async def create(name: str) -> None:
-        engine = engine_of(postgres.owner_url("postgres"), pool_size=1)
-        async with engine.connect() as connection:
-            autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
-            await autocommit.execute(text(f"CREATE DATABASE {name}"))
-        await engine.dispose()
-
     def make(purpose: str) -> str:
         name = f"{database_name}_{purpose}"
-        # Roles belong to the whole server: two workers must not grant at once.
-        with fasteners.InterProcessLock(f"{postgres.socket_dir}/monsys-tests.lock"):
-            asyncio.run(create(name))
-            migrate(postgres.owner_url(name))
+        new_database(postgres, name)
         return postgres.hub_url(name)
 
     return make
