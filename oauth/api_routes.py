@@ -7,7 +7,7 @@ from typing import Any, override
 import structlog
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
@@ -76,6 +76,8 @@ class ClientRoute(APIRoute):
         async def answer(request: Request) -> Response:
             try:
                 return await handler(request)
+            except HTTPException:
+                raise  # refused on purpose, in words of its own (another host's name)
             except ClientDisconnect:
                 return Response(status_code=400)  # nobody reads it
             except Exception as error:  # noqa: BLE001 - the outermost edge of these endpoints

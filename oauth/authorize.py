@@ -17,10 +17,11 @@ from hub.database import enter
 from hub.principal import Principal, PrincipalKind, Scope
 from hub.tenancy.commands import open_connector
 from oauth import commands
+from oauth.client_documents.pinned import PINNED_HOSTS
 from oauth.code_grant import Approval
 from oauth.consent import Decision, Offer
 from oauth.models import OAuthClient
-from oauth.redirects import host_of
+from oauth.redirects import host_of, is_loopback
 from oauth.rendering import problem_page
 from oauth.requests import EndpointRequest, Pairs
 from oauth.scopes import format_scopes, parse_scopes
@@ -46,6 +47,11 @@ _UNKNOWN_CLIENT = (
 _FOREIGN_REDIRECT = (
     "The app asks to send the answer to an address that it did not register. Do not go on unless"
     " you know why."
+)
+
+_MALFORMED = (
+    "The request of the app is not in order, so nothing was allowed. Go back to the app only if you"
+    " started this yourself."
 )
 
 
@@ -78,14 +84,42 @@ def validate(server: HubAuthorizationServer, request: Request, pairs: Pairs) -> 
     redirect_uri = payload.redirect_uri or client.get_default_redirect_uri()
     if redirect_uri is None or not client.check_redirect_uri(redirect_uri):
         return _problem(server, payload.client_id, _FOREIGN_REDIRECT)
+    server.redirect_uri = redirect_uri
     try:
         _check_response_type(payload.response_type)
         grant = server.get_consent_grant(asked)
     except OAuth2Error as error:
         error.redirect_uri, error.state = redirect_uri, payload.state
-        return server.handle_error_response(asked, error)
+        answer = server.handle_error_response(asked, error)
+        if may_follow_unasked(redirect_uri):
+            return answer
+        return _ask_before(server, answer, host=host_of(redirect_uri), reason=error.description)
     scopes = parse_scopes(payload.scope) or frozenset()
     return Asked(server, asked, grant, client, redirect_uri, scopes, pairs)
+
+
+def may_follow_unasked(redirect_uri: str) -> bool:
+    """Tell whether a browser may be sent there before its person decided anything.
+
+    Anybody may register a client, so a broken request would make of us a way to send people to any
+    address on the web (RFC 9700 §4.11.2; MCP authorization, "Open Redirection"). To their own
+    computer and to Claude is not anywhere; elsewhere, the person goes on by themselves.
+    """
+    return is_loopback(redirect_uri) or host_of(redirect_uri) in PINNED_HOSTS
+
+
+def _ask_before(
+    server: HubAuthorizationServer, answer: Response, *, host: str, reason: str
+) -> Response:
+    """Tell the person what the client is told, with the answer to it as a link."""
+    return problem_page(
+        TITLE,
+        _MALFORMED,
+        request_id=server.request_id,
+        was_from_app=False,
+        detail=f"{host}: {reason}",
+        way_on=(answer.headers["location"], "Back to the app"),
+    )
 
 
 def _problem(server: HubAuthorizationServer, client_id: str | None, message: str) -> Response:
@@ -116,12 +150,17 @@ async def show(asked: Asked, person: Principal, offer: Offer) -> None:
     )
 
 
-async def allow(asked: Asked, person: Principal, offer: Offer, decision: Decision) -> Response:
-    """Store what the person allowed, and send the code to the client."""
+async def allow(
+    asked: Asked, person: Principal, offer: Offer, decision: Decision
+) -> Response | None:
+    """Store what the person allowed, and send the code to the client.
+
+    None where the organisation was put under strict residency since the page was made.
+    """
     server, tenant = asked.server, offer.tenant
     await enter(server.session, tenant_id=tenant.tenant_id, user_id=person.user_id)
     assert person.user_id is not None  # noqa: S101 - sessions belong to people
-    await open_connector(
+    is_open = await open_connector(
         server.session,
         tenant_id=tenant.tenant_id,
         claude_may_read=decision.opens_reading,
@@ -130,6 +169,8 @@ async def allow(asked: Asked, person: Principal, offer: Offer, decision: Decisio
         user_id=person.user_id,
         request_id=server.request_id,
     )
+    if not is_open:
+        return None
     scope = format_scopes(decision.scopes)
     grant_id = await commands.store_grant(
         server.session,

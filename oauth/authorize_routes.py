@@ -13,7 +13,16 @@ from hub.database import enter
 from hub.errors import Throttled
 from hub.principal import Principal, Scope
 from hub.tenancy.queries import TenantMembership, manager_emails, memberships_of
-from oauth.authorize import PARAMETERS, TITLE, Asked, allow, deny, show, validate
+from oauth.authorize import (
+    PARAMETERS,
+    TITLE,
+    Asked,
+    allow,
+    deny,
+    may_follow_unasked,
+    show,
+    validate,
+)
 from oauth.client_documents.errors import DocumentError
 from oauth.client_documents.urls import looks_like_document_url
 from oauth.consent import Decision, Offer
@@ -21,6 +30,7 @@ from oauth.errors import ForeignFormError
 from oauth.language import t
 from oauth.metadata import AUTHORIZE_PATH
 from oauth.models import OAuthClient, StepKind
+from oauth.names import visible
 from oauth.openapi import PAGE_RESPONSES, form_body, query_parameters
 from oauth.redirects import host_of, is_loopback
 from oauth.rendering import page, problem_page
@@ -172,28 +182,42 @@ class _ConsentPage:
         self._cookie = session_token(request, oauth.settings) or ""
 
     async def answer(self, form: Mapping[str, str]) -> Response:
-        tenants = await self._tenants()
-        offer = Offer.of(self._chosen(tenants, form.get("tenant")), self._asked.scopes)
-        if not offer.scopes and len(tenants) == 1:
+        tenants, offer = await self._offer(form)
+        if not offer.scopes and len(tenants) == 1 and may_follow_unasked(self._asked.redirect_uri):
             return await deny(self._asked, self._person, offer, reason="role")
-        decision = form.get("decision")
-        if decision not in {"allow", "deny"}:
-            await show(self._asked, self._person, offer)
-            return await self._show(tenants, offer)
+        if form.get("decision") in {"allow", "deny"}:
+            return await self._decide(tenants, offer, form)
+        await show(self._asked, self._person, offer)
+        return await self._show(tenants, offer)
+
+    async def _decide(
+        self, tenants: list[TenantMembership], offer: Offer, form: Mapping[str, str]
+    ) -> Response:
         if not self._is_ours(offer, form.get("csrf_token", "")):
-            await self._asked.server.record_refusal(
-                self._asked.client.client_id, InvalidRequestError(_EXPIRED)
-            )
-            return await self._show(tenants, offer, status=403, message=_EXPIRED)
-        if decision == "deny":
+            return await self._again(tenants, offer, status=403, message=_EXPIRED)
+        if form["decision"] == "deny":
             return await deny(self._asked, self._person, offer, reason="person")
         allowed = Decision.of(offer, form)
         if allowed is None:
-            await self._asked.server.record_refusal(
-                self._asked.client.client_id, InvalidRequestError(_NOT_TICKED)
-            )
-            return await self._show(tenants, offer, status=400, message=_NOT_TICKED)
-        return await allow(self._asked, self._person, offer, allowed)
+            return await self._again(tenants, offer, status=400, message=_NOT_TICKED)
+        answer = await allow(self._asked, self._person, offer, allowed)
+        if answer is None:
+            return await self._again(*await self._offer(form), status=403, message=_EXPIRED)
+        return answer
+
+    async def _offer(self, form: Mapping[str, str]) -> tuple[list[TenantMembership], Offer]:
+        """Return the person's tenants, and what could be allowed in the chosen one right now."""
+        tenants = await self._tenants()
+        return tenants, Offer.of(self._chosen(tenants, form.get("tenant")), self._asked.scopes)
+
+    async def _again(
+        self, tenants: list[TenantMembership], offer: Offer, *, status: int, message: str
+    ) -> Response:
+        """Write down why the decision was not taken, and ask for it once more."""
+        await self._asked.server.record_refusal(
+            self._asked.client.client_id, InvalidRequestError(message)
+        )
+        return await self._show(tenants, offer, status=status, message=message)
 
     async def _tenants(self) -> list[TenantMembership]:
         session, user_id = self._asked.server.session, self._person.user_id
@@ -265,7 +289,7 @@ def _shown(asked: Asked, offer: Offer) -> dict[str, Any]:
             organisation=offer.tenant.tenant_name,
         )
     return {
-        "client_name": asked.client.client_name or t("An app without a name"),
+        "client_name": visible(asked.client.client_name) or t("An app without a name"),
         # Of a client that is a document, the host that published it; nobody else could have.
         "client_host": host_of(asked.client.client_id) if asked.client.is_document else None,
         "redirect_host": host_of(asked.redirect_uri),

@@ -61,7 +61,8 @@ class CodeGrant(AuthorizationCodeGrant):
                 grant_id=approval.grant_id,
                 user_id=approval.user_id,
                 client_id=request.client.client_id,
-                redirect_uri=self.redirect_uri,
+                # Empty where it was left out: then it may be left out again (RFC 6749 §4.1.3).
+                redirect_uri=request.payload.redirect_uri or "",
                 scope=approval.scope,
                 resource=settings.resource,
                 code_challenge=request.payload.data["code_challenge"],
@@ -79,6 +80,9 @@ class CodeGrant(AuthorizationCodeGrant):
             await_only(self._end_replayed(stored))
         if stored.client_id != client.client_id:
             raise InvalidGrantError("The code was issued to another client.")
+        named = self.request.payload.redirect_uri
+        if not stored.redirect_uri and named and not client.check_redirect_uri(named):
+            raise InvalidGrantError("Invalid 'redirect_uri' in request.")
         if stored.expires_at <= utc_now():
             raise InvalidGrantError("The code has expired. Send the person through sign-in again.")
         return stored

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import and_, delete, insert, or_, update
+from sqlalchemy import and_, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -80,12 +80,16 @@ async def prune_codes(session: AsyncSession, *, now: datetime) -> int:
 async def prune_tokens(session: AsyncSession, *, now: datetime) -> int:
     """Delete tokens long expired, so that reuse of a retired one shows until then.
 
-    Needs `tenant_id`.
+    Needs `tenant_id`. Those that somebody is revoking now are left for the next time: both lock
+    many rows, each in an order of its own.
     """
-    pruned = await session.scalars(
-        delete(OAuthToken)
+    old = (
+        select(col(OAuthToken.digest))
         .where(col(OAuthToken.expires_at) < now - _TOKENS_KEPT)
-        .returning(col(OAuthToken.digest))
+        .with_for_update(skip_locked=True)
+    )
+    pruned = await session.scalars(
+        delete(OAuthToken).where(col(OAuthToken.digest).in_(old)).returning(col(OAuthToken.digest))
     )
     return len(pruned.all())
 

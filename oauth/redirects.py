@@ -1,8 +1,8 @@
 """Redirect URIs: which may be registered, and when a requested one is a registered one."""
 
 import re
-from collections.abc import Iterable
-from urllib.parse import urlsplit
+from collections.abc import Iterable, Sequence
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 MAX_REDIRECT_URI_CHARACTERS = 2000
 # The whole of a URI as RFC 3986 spells it; a fragment never reaches us, so `#` is not in it.
@@ -14,29 +14,60 @@ _LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 _FORBIDDEN_SCHEMES = frozenset(
     {
         "about",
+        "afp",
         "blob",
+        "callto",
         "chrome",
         "chrome-extension",
         "data",
+        "facetime",
         "file",
         "filesystem",
         "ftp",
         "ftps",
+        "gopher",
+        "hcp",
+        "help",
         "intent",
+        "itms-services",
         "jar",
         "javascript",
+        "ldap",
+        "ldaps",
         "mailto",
-        "ms-appdata",
+        "market",
+        "mhtml",
+        "mk",
+        "moz-extension",
+        "nfs",
+        "rdp",
+        "res",
         "resource",
+        "rlogin",
+        "safari-extension",
+        "search",
+        "search-ms",
+        "shell",
+        "sip",
+        "sips",
+        "smb",
         "sms",
         "ssh",
+        "steam",
         "tel",
+        "telnet",
+        "tn3270",
         "vbscript",
         "view-source",
         "ws",
         "wss",
     }
 )
+
+
+# Windows hands everything that begins so to programs of its own, `ms-msdt:` and `ms-word:` among
+# them.
+_FORBIDDEN_PREFIXES = ("ms-", "vnd.")
 
 
 def is_registered(requested: str, registered: Iterable[str]) -> bool:
@@ -67,12 +98,25 @@ def host_of(uri: str) -> str:
     return f"{parts.scheme}:"
 
 
-def fault_of(uri: str, *, is_native: bool) -> str | None:
+def answered(uri: str, location: str, more: Sequence[tuple[str, str]]) -> str:
+    """Return the redirect as it was asked for, with the answer that a location adds, and more.
+
+    Its own query is kept character by character (RFC 6749 §3.1.2): what looks equal to us, such as
+    `?flag` and `?flag=`, or one slash and three, may be another address to the client.
+    """
+    own = len(parse_qsl(urlsplit(uri).query, keep_blank_values=True))
+    answer = parse_qsl(urlsplit(location).query, keep_blank_values=True)[own:]
+    joint = "" if uri.endswith(("?", "&")) else "&" if "?" in uri else "?"
+    return f"{uri}{joint}{urlencode([*answer, *more])}"
+
+
+def fault_of(uri: str) -> str | None:
     """Return why the URI cannot be registered, None when it can.
 
-    https for web clients; http for loopback only (RFC 8252 §7.3); a private-use scheme when it
-    contains a dot, as reverse domain names do, or when the client says that it is a native app
-    (RFC 8252 §7.1).
+    https; http for loopback only (RFC 8252 §7.3); private-use schemes (§7.1). Those should be
+    reverse domain names, and be used by clients that say they are native; but editors in wide use
+    register `cursor://…` and call themselves web clients, or nothing. What a client says of itself
+    would protect nobody anyway: PKCE does, and the consent page, which names the scheme.
     """
     if len(uri) > MAX_REDIRECT_URI_CHARACTERS or not _URI_CHARACTERS.fullmatch(uri):
         return "must be a plain ASCII URI without a fragment, at most 2000 characters"
@@ -90,16 +134,14 @@ def fault_of(uri: str, *, is_native: bool) -> str | None:
             is_local = host in _LOOPBACK_HOSTS and is_loopback(uri)
             return None if is_local else "must be https, or http on 127.0.0.1, [::1] or localhost"
         case scheme:
-            return _scheme_fault(scheme, is_native=is_native)
+            return _scheme_fault(scheme)
 
 
-def _scheme_fault(scheme: str, *, is_native: bool) -> str | None:
+def _scheme_fault(scheme: str) -> str | None:
     if not scheme:
         return "must be an absolute URI"
-    if scheme in _FORBIDDEN_SCHEMES:
+    if scheme in _FORBIDDEN_SCHEMES or scheme.startswith(_FORBIDDEN_PREFIXES):
         return "has a scheme that is never a redirect"
-    if "." not in scheme and not is_native:
-        return "has a private-use scheme, which needs application_type native"
     return None
 
 

@@ -1,8 +1,9 @@
 """Refusals that end before anything else is stored: written down, and bounded in number.
 
 Whoever is refused decides how often that happens, so what is kept of it has a limit: a few steps a
-minute for each caller, and so many for all of them. The rest goes to the log, and the next step
-that is kept says how many were not (`unwritten_before`): a flood shows as a number, not as rows.
+minute for each caller, so many for all strangers, and as many for all who are known, so that no
+flood of strangers hides what is done to a tenant. The rest goes to the log, and the next step that
+is kept says how many were not (`unwritten_before`): a flood shows as a number, not as rows.
 """
 
 from dataclasses import replace
@@ -20,7 +21,7 @@ from oauth.trace import Step, store_step
 
 _log = structlog.get_logger(__name__)
 _PER_CALLER = RateLimitItemPerMinute(10)
-_FOR_ALL = RateLimitItemPerMinute(600)
+_FOR_ALL = RateLimitItemPerMinute(600)  # who are known, and as many again for strangers
 
 
 class RefusalLog:
@@ -42,7 +43,7 @@ class RefusalLog:
     ) -> None:
         """Keep the step of this caller (an address, a grant); in a tenant's audit trail as well."""
         _log.info("oauth_refused", client_id=step.client_id, **step.details)
-        if not await self._may_write(caller):
+        if not await self._may_write(caller, "strangers" if step.tenant_id is None else "known"):
             self._unwritten += 1
             return
         step, self._unwritten = _counting(step, self._unwritten), 0
@@ -62,8 +63,10 @@ class RefusalLog:
             )
             await append_events(session, tenant_id=step.tenant_id, events=[event])
 
-    async def _may_write(self, caller: str) -> bool:
-        return await self._limiter.hit(_PER_CALLER, caller) and await self._limiter.hit(_FOR_ALL)
+    async def _may_write(self, caller: str, kind: str) -> bool:
+        return await self._limiter.hit(_PER_CALLER, caller) and await self._limiter.hit(
+            _FOR_ALL, kind
+        )
 
 
 def _counting(step: Step, unwritten: int) -> Step:

@@ -12,12 +12,21 @@ from authlib.oauth2.rfc7591 import (
     InvalidClientMetadataError,
     InvalidRedirectURIError,
 )
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    StringConstraints,
+    ValidationError,
+)
 from sqlalchemy.util import await_only
 
 from hub.database import enter
 from oauth import commands
 from oauth.models import OAuthClient, StepKind
+from oauth.names import visible
 from oauth.redirects import MAX_REDIRECT_URI_CHARACTERS, fault_of, host_of
 from oauth.requests import MetadataRequest
 from oauth.scopes import supported_only
@@ -54,7 +63,9 @@ class ClientMetadata(BaseModel):
         },
     )
 
-    client_name: _Text = Field("", description="Shown to people, as the client's own claim.")
+    client_name: Annotated[_Text, AfterValidator(visible)] = Field(
+        "", description="Shown to people, as the client's own claim."
+    )
     redirect_uris: list[_Uri] = Field(
         min_length=1, max_length=20, description="Where codes may be sent: https, or loopback."
     )
@@ -143,9 +154,8 @@ class RegistrationEndpoint(ClientRegistrationEndpoint):
 
 
 def _check_redirects(metadata: ClientMetadata) -> None:
-    is_native = metadata.application_type == "native"
     for number, uri in enumerate(metadata.redirect_uris, start=1):
-        if fault := fault_of(uri, is_native=is_native):
+        if fault := fault_of(uri):
             raise InvalidRedirectURIError(f"redirect_uris: number {number} {fault}.")
 
 

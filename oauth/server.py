@@ -11,9 +11,13 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from authlib.common.urls import add_params_to_uri
 from authlib.oauth2 import AuthorizationServer, OAuth2Error, OAuth2Request
-from authlib.oauth2.rfc6749 import AccessDeniedError, InvalidClientError, InvalidScopeError
+from authlib.oauth2.rfc6749 import (
+    AccessDeniedError,
+    InvalidClientError,
+    InvalidRequestError,
+    InvalidScopeError,
+)
 from authlib.oauth2.rfc6749.util import extract_basic_authorization
 from fastapi import Response
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -34,6 +38,7 @@ from oauth.introspection import IntrospectionEndpoint
 from oauth.models import OAuthClient, OAuthCode, StepKind, TokenKind
 from oauth.pkce import S256Challenge
 from oauth.queries import StoredToken, client_by_id
+from oauth.redirects import answered
 from oauth.refresh_grant import RefreshGrant
 from oauth.registration import RegistrationEndpoint
 from oauth.resources import ResourceIndicator
@@ -68,6 +73,8 @@ class HubAuthorizationServer(AuthorizationServer):
         self.is_refusal_recorded = False
         # Whoever is signed in when an authorization request is refused, likewise.
         self.person: Principal | None = None
+        # Where the answer to an authorization request goes, once that is beyond doubt.
+        self.redirect_uri: str | None = None
         self._clients: dict[str, OAuthClient | None] = {}
         self.register_token_generator("default", self._new_token)
         self.register_grant(CodeGrant, [S256Challenge(), ResourceIndicator(settings.api_origin)])
@@ -75,6 +82,20 @@ class HubAuthorizationServer(AuthorizationServer):
         self.register_endpoint(RegistrationEndpoint)
         self.register_endpoint(RevocationEndpoint)
         self.register_endpoint(IntrospectionEndpoint)
+
+    def authenticate_client(
+        self, request: OAuth2Request, methods: list[str], endpoint: str = "token"
+    ) -> OAuthClient:
+        """Return the client, which must say the same name wherever it says one (RFC 6749 §2.3).
+
+        Else guesses for one client would count as those of the other.
+        """
+        in_body = getattr(request.payload, "client_id", None)
+        in_header, _ = extract_basic_authorization(request.headers or {})
+        if in_body and in_header and in_body != in_header:
+            raise InvalidRequestError("The header and the body name two different clients.")
+        client: OAuthClient = super().authenticate_client(request, methods, endpoint)
+        return client
 
     def query_client(self, client_id: str) -> OAuthClient | None:
         """Return the client; asked once, so that the transaction may enter a tenant afterwards."""
@@ -218,7 +239,9 @@ class HubAuthorizationServer(AuthorizationServer):
         the consent form does not post it to the client (RFC 9700 §4.12).
         """
         if location := dict(headers).get("Location"):
-            return see_other(add_params_to_uri(location, [("iss", self.settings.api_origin)]))
+            assert self.redirect_uri is not None  # noqa: S101 - set before anything is answered
+            issuer = [("iss", self.settings.api_origin)]
+            return see_other(answered(self.redirect_uri, location, issuer))
         if isinstance(body, dict) and "error" in body:
             body = traceable(body, self.request_id)
         return json_response(status, body, headers)

@@ -12,7 +12,13 @@ from hub.errors import InvalidInput
 from hub.tenancy.account_commands import record_account_event
 from hub.tenancy.commands import normal_email
 from hub.tenancy.passwords import password_matches
-from hub.tenancy.queries import Account, TenantMembership, account_by_email, memberships_of
+from hub.tenancy.queries import (
+    Account,
+    TenantMembership,
+    account_by_email,
+    memberships_of,
+    still_holds,
+)
 from hub.tenancy.second_factor import Factor
 from hub.tenancy.sessions import (
     end_session,
@@ -64,14 +70,22 @@ async def sign_in(
     factor: Factor | None = None,
     request_id: str | None,
 ) -> SignedIn | Refused:
-    """Open a session for who showed everything, ending the one the browser had (rotation)."""
+    """Open a session for who showed everything, ending the one the browser had (rotation).
+
+    In two transactions: the former sign-in may be in another tenant, and who waits for two audit
+    trails in whatever order may wait for ever.
+    """
     tenants = await _tenants(oauth, account)
     if not tenants:
         return Refused(NO_TENANT, "no_tenant", account)
     token, tenant_id = new_session_token(), tenants[0].tenant_id
-    async with oauth.database.transaction() as session:
-        if former_token is not None:
+    if former_token is not None:
+        async with oauth.database.transaction() as session:
             await end_session(session, token=former_token, request_id=request_id)
+    async with oauth.database.transaction(user_id=account.user_id) as session:
+        # Checking a password takes a while, in which it may have been changed because it leaked.
+        if not await still_holds(session, account=account):
+            return Refused(WRONG_CREDENTIALS, "password_changed", account)
         await open_session(
             session,
             token=token,

@@ -3,10 +3,12 @@
 * By address: a number of attempts a minute, whatever they are for.
 * By account and caller: after five attempts that failed in a row, one after 2 s, the next after
   4 s, 8 s and so on up to a quarter of an hour. Success starts over; an hour of silence as well.
-* By account alone: a hundred failures an hour, from wherever they come. That would let strangers
-  hold up the owner, so it does not count in a browser in which the owner signed in before. Such a
-  browser carries a cookie that only sign-in gives ("device cookie", OWASP), and has a pace of its
-  own. Whoever has none and is held up gets in by resetting the password.
+* By account alone: a hundred failures an hour, from wherever they come. Of one-time codes thirty a
+  day: they are short, and at a hundred an hour whoever knows the password would be likelier to find
+  one within a year than not (RFC 4226 §7.3). That would let strangers hold up the owner, so it does
+  not count in a browser in which the owner signed in before. Such a browser carries a cookie that
+  only sign-in gives ("device cookie", OWASP), and has a pace of its own. Whoever has none and is
+  held up gets in by resetting the password.
 
 All of it is counted in PostgreSQL: these are limits on guessing, and a guesser must gain nothing by
 asking another replica or by waiting for a restart. (Limits that only keep the hub responsive are
@@ -35,6 +37,7 @@ _FREE_ATTEMPTS = 5
 _LONGEST_SECONDS = 900
 _HOUR = timedelta(hours=1)
 _FAILURES_OF_ACCOUNT = Limit(100, _HOUR)
+_WRONG_CODES = Limit(30, timedelta(days=1))
 _LETTERS_TO_ADDRESS = Limit(5, _HOUR)
 
 
@@ -70,7 +73,7 @@ class SignInPace:
         if device is not None:
             return
         async with self._database.transaction() as session:
-            await _hit(session, _FAILURES_OF_ACCOUNT, _account_key(kind, account))
+            await _hit(session, _failures_of(kind), _account_key(kind, account))
 
     async def succeeded(self, kind: str, *, account: str, address: str, device: str | None) -> None:
         """Start over for this account and caller."""
@@ -119,7 +122,7 @@ async def _attempt(
     if refusal := await _hit(session, by_address, _key(f"{kind}-address", address)):
         return refusal
     if device is None and (
-        until := await _reached(session, _FAILURES_OF_ACCOUNT, _account_key(kind, account), now)
+        until := await _reached(session, _failures_of(kind), _account_key(kind, account), now)
     ):
         return _throttled(until, now)
     failures, pause = _keys(kind, account, device or address)
@@ -157,6 +160,10 @@ def _throttled(until: datetime, now: datetime) -> Throttled:
 def _keys(kind: str, account: str, caller: str) -> tuple[str, str]:
     pair = digest_of(f"{account}\n{caller}")
     return _key(f"{kind}-failures", pair), _key(f"{kind}-pause", pair)
+
+
+def _failures_of(kind: str) -> Limit:
+    return _WRONG_CODES if kind == "code" else _FAILURES_OF_ACCOUNT
 
 
 def _account_key(kind: str, account: str) -> str:

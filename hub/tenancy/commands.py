@@ -177,16 +177,27 @@ async def open_connector(
     actor: str,
     user_id: UUID,
     request_id: str | None = None,
-) -> None:
-    """Turn on those of the connector's switches that are named. Closes none. Needs `tenant_id`."""
+) -> bool:
+    """Turn on those of the connector's switches that are named. Closes none. Needs `tenant_id`.
+
+    False, and nothing is turned on, where the tenant is under strict residency by now: that is
+    opened in its settings only, with a one-time code.
+    """
     switches = {
         "claude_may_read": claude_may_read,
         "claude_may_acknowledge": claude_may_acknowledge,
     }
     changes = {name: True for name, is_named in switches.items() if is_named}
     if not changes:
-        return
-    await session.execute(update(Tenant).where(col(Tenant.id) == tenant_id).values(**changes))
+        return True
+    opened = await session.scalar(
+        update(Tenant)
+        .where(col(Tenant.id) == tenant_id, col(Tenant.strict_residency).is_(False))
+        .values(**changes)
+        .returning(col(Tenant.id))
+    )
+    if opened is None:
+        return False
     event = AuditEvent(
         event_type=EventType.CONNECTOR_SETTINGS_CHANGED,
         actor=actor,
@@ -196,3 +207,4 @@ async def open_connector(
         request_id=request_id,
     )
     await append_events(session, tenant_id=tenant_id, events=[event])
+    return True

@@ -6,6 +6,7 @@ one is the database's own rule (migration 0004): two owners who remove each othe
 cannot both succeed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -23,7 +24,7 @@ from hub.errors import Conflict, Forbidden, NotFound
 from hub.principal import Permission, Principal, Role
 from hub.tenancy.models import Invitation, Membership, User
 from hub.tenancy.queries import MANAGERS
-from hub.tenancy.sessions import end_sessions_of
+from hub.tenancy.sessions import end_sessions_of, rotate_session
 from hub.tenancy.step_up import require_fresh_totp
 
 INVITATION_LIFETIME = timedelta(days=7)
@@ -40,6 +41,14 @@ MAY_NOT_MANAGE = "Only owners and admins manage the members of an organisation."
 
 class LastOwner(Conflict):
     """The tenant would be left without an owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """The cookie of this sign-in, and the one that takes its place."""
+
+    former: str
+    new: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +132,18 @@ async def use_invitation(session: AsyncSession, *, digest: str) -> bool:
 
 
 async def change_role(
-    session: AsyncSession, *, by: Principal, user_id: UUID, role: Role, fresh_within: timedelta
+    session: AsyncSession,
+    *,
+    by: Principal,
+    user_id: UUID,
+    role: Role,
+    fresh_within: timedelta,
+    cookies: Rotation | None = None,
 ) -> None:
-    """Make a member something else; their sign-ins here end. Needs `tenant_id`."""
+    """Make a member something else; their sign-ins here end. Needs `tenant_id`.
+
+    Of who changes their own role this very sign-in goes on, under a new cookie (`cookies`).
+    """
     person = await _locked(session, by, user_id)
     _check_may_manage(by, person.role, role)
     require_fresh_totp(by, within=fresh_within)
@@ -137,9 +155,14 @@ async def change_role(
         .where(col(Membership.tenant_id) == by.tenant_id, col(Membership.user_id) == user_id)
         .values(role=role),
     )
-    if user_id != by.user_id:
-        # Rotation at a change of privilege: we cannot give another browser a new cookie.
-        await end_sessions_of(session, user_id=user_id, tenant_id=by.tenant_id)
+    # Rotation at a change of privilege: we cannot give another browser a new cookie.
+    own = cookies if user_id == by.user_id else None
+    await end_sessions_of(
+        session, user_id=user_id, tenant_id=by.tenant_id, but_token=own.former if own else None
+    )
+    if own:
+        await rotate_session(session, token=own.former, new_token=own.new)
+    await _withdraw_invitations(session, by, person.email, may_still=_may_invite(role))
     await _record(
         session,
         by,
@@ -165,7 +188,37 @@ async def remove_member(
             col(Membership.tenant_id) == by.tenant_id, col(Membership.user_id) == user_id
         ),
     )
+    await _withdraw_invitations(session, by, person.email, may_still=())
     await _record(session, by, EventType.MEMBER_REMOVED, email=person.email, role=person.role.value)
+
+
+def _may_invite(role: Role) -> tuple[Role, ...]:
+    """Return the roles that a member of this role may invite to."""
+    if role not in MANAGERS:
+        return ()
+    return tuple(invited for invited in Role if invited is not Role.OWNER or role is Role.OWNER)
+
+
+async def _withdraw_invitations(
+    session: AsyncSession, by: Principal, inviter: str, *, may_still: Sequence[Role]
+) -> None:
+    """Make the links worthless that somebody mailed who may not invite to these roles any more.
+
+    Else whoever is about to be removed could mail themselves the way back in.
+    """
+    withdrawn = await session.scalars(
+        update(Invitation)
+        .where(
+            col(Invitation.invited_by) == inviter,
+            col(Invitation.role).not_in(may_still),
+            col(Invitation.accepted_at).is_(None),
+            col(Invitation.revoked_at).is_(None),
+        )
+        .values(revoked_at=utc_now())
+        .returning(col(Invitation.email))
+    )
+    for email in sorted(withdrawn.all()):
+        await _record(session, by, EventType.INVITATION_REVOKED, email=email, inviter=inviter)
 
 
 async def _locked(session: AsyncSession, by: Principal, user_id: UUID) -> _Person:

@@ -109,6 +109,20 @@ async def account_by_id(session: AsyncSession, *, user_id: UUID) -> Account | No
     return Account(*row) if row else None
 
 
+async def still_holds(session: AsyncSession, *, account: Account) -> bool:
+    """Tell whether password and account are what they were, and keep them so. Needs `user_id`.
+
+    Until the transaction ends: whoever changes the password at this moment comes first, or waits
+    and then ends what was opened with the former one.
+    """
+    stored = await session.scalar(
+        select(col(User.password_hash))
+        .where(col(User.id) == account.user_id, col(User.disabled_at).is_(None))
+        .with_for_update(read=True)
+    )
+    return stored == account.password_hash
+
+
 async def memberships_of(session: AsyncSession, *, user_id: UUID) -> list[TenantMembership]:
     """Return the person's tenants, the first joined first. Needs `user_id`."""
     rows = await session.execute(

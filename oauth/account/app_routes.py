@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse
 
 from hub.errors import Forbidden, InvalidInput
 from hub.paging import Page
+from hub.text import is_storable
 from oauth.account.grants import (
     ConnectedApp,
     app_cursor,
@@ -54,14 +55,17 @@ async def revoke(request: Request, oauth: OAuthDep) -> Response:
     found = await submission(request, oauth, back=PATH)
     if isinstance(found, Response):
         return found
+    client_id, host = found.fields.get("client", ""), found.fields.get("host", "")
+    if not is_storable(client_id + host):
+        return await _page(found)
     try:
         async with oauth.database.transaction(tenant_id=found.person.tenant_id) as session:
             await revoke_app(
                 session,
                 by=found.person,
                 user_id=UUID(found.fields.get("user", "")),
-                client_id=found.fields.get("client", ""),
-                redirect_host=found.fields.get("host", ""),
+                client_id=client_id,
+                redirect_host=host,
             )
     except Forbidden as error:
         await turn_away(request, oauth, error="forbidden", reason=error.message)

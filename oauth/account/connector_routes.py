@@ -1,6 +1,6 @@
 """The connector's switches of one organisation."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
@@ -20,6 +20,7 @@ from oauth.turned_away import turn_away
 
 PATH = "/account/connector"
 NO_DAYS = "Staying connected lasts 1 to 365 days."
+CHANGED_MEANWHILE = "The settings were changed meanwhile. Look at them and decide again."
 MANAGERS_ONLY = "Only owners and admins change these settings."
 _NOTES = {"saved": "The settings are saved. They hold from the next call on."}
 
@@ -58,8 +59,10 @@ async def change(request: Request, oauth: OAuthDep) -> Response:
         await turn_away(request, oauth, error="forbidden", reason=MANAGERS_ONLY)
         return await _page(found, stored, status=403, message=MANAGERS_ONLY)
     wanted = _wanted(found, stored)
-    if wanted is None:
-        return await _page(found, stored, status=400, message=NO_DAYS)
+    is_old = found.fields.get("seen", _seen(stored)) != _seen(stored)
+    if wanted is None or is_old:
+        message = CHANGED_MEANWHILE if is_old else NO_DAYS
+        return await _page(found, stored, status=400, message=message)
     ready = await fresh(found) if wanted.needs_second_factor(stored) else found
     if isinstance(ready, Response):
         return ready
@@ -93,6 +96,11 @@ def _wanted(found: Visit, stored: ConnectorSettings) -> ConnectorSettings | None
     )
 
 
+def _seen(settings: ConnectorSettings) -> str:
+    """Return what a form was made from: sent later, it must not undo what others did since."""
+    return " ".join(str(value) for value in asdict(settings).values())
+
+
 async def _page(
     found: Visit,
     settings: ConnectorSettings,
@@ -108,6 +116,7 @@ async def _page(
 def _values(found: Visit, settings: ConnectorSettings) -> dict[str, object]:
     return {
         "settings": settings,
+        "seen": _seen(settings),
         "longest": LONGEST_STAY_DAYS,
         "connector_url": found.oauth.settings.api_origin,
         "note": None,

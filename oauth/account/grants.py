@@ -50,6 +50,15 @@ class ConnectedApp:
         return sorted(set(self.scope.split()))
 
 
+@dataclass(frozen=True, slots=True)
+class EndedGrant:
+    """A grant that was ended just now."""
+
+    id: UUID
+    client_id: str
+    user_id: UUID
+
+
 async def own_apps(
     session: AsyncSession, *, user_id: UUID, first: int = APPS_A_PAGE, after: str | None = None
 ) -> Page[ConnectedApp]:
@@ -112,17 +121,39 @@ async def revoke_app(
     """
     if user_id != by.user_id and not by.may(Permission.TENANT_MANAGE):
         raise Forbidden(NOT_YOURS)
-    return await _revoke(
+    ended = await _end(
         session, by, user_id=user_id, client_id=client_id, redirect_host=redirect_host
     )
+    await record_ended(session, by=by, ended=ended)
+    return len(ended)
 
 
-async def revoke_grants_of(session: AsyncSession, *, by: Principal, user_id: UUID) -> int:
-    """End everything a person connected in this tenant; of a member who was removed."""
-    return await _revoke(session, by, user_id=user_id)
+async def end_grants_of(session: AsyncSession, *, by: Principal, user_id: UUID) -> list[EndedGrant]:
+    """End everything a person connected in this tenant, for `record_ended` to write down.
+
+    Comes first where other rows of the tenant are written, too: an app that refreshes or gives up
+    its token at this moment holds these rows and waits for the audit trail, never the reverse.
+    """
+    return await _end(session, by, user_id=user_id)
 
 
-async def _revoke(session: AsyncSession, by: Principal, **named: str | UUID) -> int:
+async def record_ended(session: AsyncSession, *, by: Principal, ended: list[EndedGrant]) -> None:
+    """Write down which grants a person ended: as steps, and in the tenant's trail."""
+    for grant in ended:
+        step = Step(
+            kind=StepKind.REVOKED,
+            client_id=grant.client_id,
+            tenant_id=by.tenant_id,
+            user_id=grant.user_id,
+            request_id=structlog.contextvars.get_contextvars().get("request_id"),
+            details={"grant_id": str(grant.id), "by": "person"},
+        )
+        await store_step(session, step=step)
+    events = [_event(by, grant_id=grant.id, client_id=grant.client_id) for grant in ended]
+    await append_events(session, tenant_id=by.tenant_id, events=events)
+
+
+async def _end(session: AsyncSession, by: Principal, **named: str | UUID) -> list[EndedGrant]:
     now = utc_now()
     conditions = [col(getattr(OAuthGrant, name)) == value for name, value in named.items()]
     ended = (
@@ -137,28 +168,17 @@ async def _revoke(session: AsyncSession, by: Principal, **named: str | UUID) -> 
             .returning(col(OAuthGrant.id), col(OAuthGrant.client_id), col(OAuthGrant.user_id))
         )
     ).all()
+    grants = [EndedGrant(*row) for row in ended]
     await session.execute(
         update(OAuthToken)
         .where(
             col(OAuthToken.tenant_id) == by.tenant_id,
-            col(OAuthToken.grant_id).in_([row.id for row in ended]),
+            col(OAuthToken.grant_id).in_([grant.id for grant in grants]),
             col(OAuthToken.revoked_at).is_(None),
         )
         .values(revoked_at=now)
     )
-    for row in ended:
-        step = Step(
-            kind=StepKind.REVOKED,
-            client_id=row.client_id,
-            tenant_id=by.tenant_id,
-            user_id=row.user_id,
-            request_id=structlog.contextvars.get_contextvars().get("request_id"),
-            details={"grant_id": str(row.id), "by": "person"},
-        )
-        await store_step(session, step=step)
-    events = [_event(by, grant_id=row.id, client_id=row.client_id) for row in ended]
-    await append_events(session, tenant_id=by.tenant_id, events=events)
-    return len(ended)
+    return grants
 
 
 def _event(by: Principal, *, grant_id: UUID, client_id: str) -> AuditEvent:

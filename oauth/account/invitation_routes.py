@@ -19,6 +19,7 @@ from hub.tenancy.sessions import end_session, new_session_token, open_session, r
 from oauth.account.member_routes import INVITATION_PATH, invitation_digest
 from oauth.account.member_routes import PATH as MEMBERS_PATH
 from oauth.account.public_pages import LINK_OVER, link_over, own_fields
+from oauth.names import visible
 from oauth.openapi import PAGE_RESPONSES, form_body
 from oauth.responses import see_other
 from oauth.service import OAuth, OAuthDep, request_id_of
@@ -64,7 +65,7 @@ async def accept_invitation(request: Request, oauth: OAuthDep) -> Response:
     if person is not None or has_account:
         return await _page(request, oauth, token, invitation)
     password = fields.get("password", "")
-    name = " ".join(fields.get("name", "").split())[:200]
+    name = visible(fields.get("name", ""))[:200]
     if weakness := await weakness_of(password, known=(invitation.email, name)):
         return await _page(request, oauth, token, invitation, message=weakness)
     return await _create(request, oauth, token, invitation, name=name, password=password)
@@ -113,9 +114,10 @@ async def _create(
 ) -> Response:
     password_hash, new_token = await hash_password_in_thread(password), new_session_token()
     former, request_id = session_token(request, oauth.settings), request_id_of(request)
-    async with oauth.database.transaction() as session:
-        if former is not None:
+    if former is not None:  # on its own: it may be in another tenant, with a trail of its own
+        async with oauth.database.transaction() as session:
             await end_session(session, token=former, request_id=request_id)
+    async with oauth.database.transaction() as session:
         if not await _use(session, invitation, token):
             return link_over(_SIGN_IN)
         user = await create_user(

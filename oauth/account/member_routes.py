@@ -15,14 +15,15 @@ from hub.tenancy.commands import normal_email
 from hub.tenancy.member_queries import member_cursor, members_page, open_invitations
 from hub.tenancy.members import (
     INVITATION_LIFETIME,
+    Rotation,
     change_role,
     invite,
     remove_member,
     revoke_invitation,
 )
 from hub.tenancy.queries import MANAGERS
-from hub.tenancy.sessions import digest_of
-from oauth.account.grants import revoke_grants_of
+from hub.tenancy.sessions import digest_of, new_session_token
+from oauth.account.grants import end_grants_of, record_ended
 from oauth.account.letters import invitation_letter
 from oauth.account.public_pages import link_url, new_link_token
 from oauth.account.step_up import fresh
@@ -30,7 +31,7 @@ from oauth.account.visit import Visit, status_of, submission, visit
 from oauth.openapi import PAGE_RESPONSES, form_body
 from oauth.responses import see_other
 from oauth.service import OAuthDep
-from oauth.sessions import clear_session_cookie
+from oauth.sessions import clear_session_cookie, set_session_cookie
 from oauth.throttle import address_of
 from oauth.turned_away import turn_away
 
@@ -119,6 +120,8 @@ async def change_member(request: Request, oauth: OAuthDep) -> Response:
     if isinstance(ready, Response):
         return ready
 
+    cookies = Rotation(ready.token, new_session_token())
+
     async def change(session: AsyncSession) -> None:
         await change_role(
             session,
@@ -126,9 +129,14 @@ async def change_member(request: Request, oauth: OAuthDep) -> Response:
             user_id=_id(ready, "member"),
             role=role,
             fresh_within=ready.fresh_within,
+            cookies=cookies,
         )
 
-    return await _done(ready, change, done="changed")
+    response = await _done(ready, change, done="changed")
+    is_own = _id(ready, "member") == ready.user_id and role is not ready.person.role
+    if response.status_code == _SEE_OTHER and is_own:
+        set_session_cookie(response, cookies.new, oauth.settings)
+    return response
 
 
 @router.post(
@@ -147,11 +155,11 @@ async def remove(request: Request, oauth: OAuthDep) -> Response:
         return ready
 
     async def take_out(session: AsyncSession) -> None:
-        user_id = _id(ready, "member")
-        await remove_member(
-            session, by=ready.person, user_id=user_id, fresh_within=ready.fresh_within
-        )
-        await revoke_grants_of(session, by=ready.person, user_id=user_id)
+        by, user_id = ready.person, _id(ready, "member")
+        # Undone where the removal is refused: all of this is one transaction.
+        ended = await end_grants_of(session, by=by, user_id=user_id)
+        await remove_member(session, by=by, user_id=user_id, fresh_within=ready.fresh_within)
+        await record_ended(session, by=by, ended=ended)
 
     response = await _done(ready, take_out, done="removed")
     if is_leaving and response.status_code == _SEE_OTHER:

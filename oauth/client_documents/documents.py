@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from oauth.client_documents.errors import DocumentRefusedError, DocumentUnavailableError
 from oauth.client_documents.fetcher import Fetched
 from oauth.models import OAuthClient
+from oauth.names import visible
 from oauth.redirects import fault_of
 from oauth.scopes import supported_only
 
@@ -80,13 +81,12 @@ def _json_object(body: bytes) -> Mapping[str, Any]:
 
 def _client(document: _Document) -> OAuthClient:
     """Keep what we support: one document serves many servers, and may offer more."""
-    is_native = document.application_type == "native"
-    redirects = [uri for uri in document.redirect_uris if not fault_of(uri, is_native=is_native)]
+    redirects = [uri for uri in document.redirect_uris if not fault_of(uri)]
     if not redirects:
-        raise DocumentRefusedError("none of its redirect_uris is https or loopback")
+        raise DocumentRefusedError("none of its redirect_uris can be used")
     return OAuthClient(
         client_id=document.client_id,
-        client_name=document.client_name,
+        client_name=visible(document.client_name),
         redirect_uris=redirects,
         grant_types=["authorization_code"],
         response_types=["code"],

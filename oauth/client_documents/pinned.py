@@ -21,6 +21,8 @@ _PINNED = {
         ("http://localhost/callback", "http://127.0.0.1/callback"),  # on any port
     ),
 }
+# Whose redirects lead to; nobody else answers there.
+PINNED_HOSTS = frozenset({"claude.ai", "claude.com"})
 
 
 def pinned_client(client_id: str) -> OAuthClient | None:

@@ -118,7 +118,7 @@ async def test_what_a_document_offers_beyond_us_is_left_aside(
     url: str, host: DocumentHost, browser: Browser, database: Database
 ) -> None:
     """One document serves many servers: other redirects, grants and members do no harm."""
-    redirects = ["cursor://callback", CALLBACK, "javascript:alert(1)"]
+    redirects = ["http://client.example/callback", CALLBACK, "javascript:alert(1)"]
     host.serve(
         url,
         redirect_uris=redirects,

@@ -1,6 +1,9 @@
 """The whole flow as a client and a person live it: sign-in, consent, code, token, bearer check."""
 
+from urllib.parse import parse_qs, urlsplit
+
 import httpx2
+import pytest
 
 from hub.database import Database
 from hub.principal import Permission, PrincipalKind, Role, Scope
@@ -290,6 +293,49 @@ async def test_the_root_alias_exchanges_codes_too(
     await sign_in_as()
     form = client.token_form(await authorize(browser, client))
     assert (await api.post("/token", data=form)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("redirect_uri", "joint"),
+    [
+        ("https://a.example/callback?flag", "&"),
+        ("https://a.example/callback?a=b+c&d=e%20f&g=h:/~@", "&"),
+        ("https://a.example/callback?", ""),
+        ("https://a.example", "?"),
+        ("com.example.app:///callback", "?"),
+    ],
+)
+async def test_the_answer_is_added_to_the_redirect_as_it_stands(
+    redirect_uri: str,
+    joint: str,
+    browser: Browser,
+    api: httpx2.AsyncClient,
+    sign_in_as: MakeSignedIn,
+) -> None:
+    """RFC 6749 §3.1.2: the redirect's own query is retained."""
+    await sign_in_as()
+    client = await register(api, redirect_uris=[redirect_uri])
+    form = await consent_form(browser, client)
+    location = (await browser.submit(form, decision="allow")).headers["location"]
+    assert location.startswith(f"{redirect_uri}{joint}code=")
+    code = parse_qs(urlsplit(location).query)["code"][0]
+    assert (await api.post(TOKEN, data=client.token_form(code))).status_code == 200
+    form = await consent_form(browser, client)
+    location = (await browser.submit(form, decision="deny")).headers["location"]
+    assert location.startswith(f"{redirect_uri}{joint}error=access_denied&")
+    assert location.endswith("&state=xyz&iss=https%3A%2F%2Fapi.example.com")
+
+
+async def test_a_redirect_that_was_left_out_may_be_left_out_again(
+    browser: Browser, api: httpx2.AsyncClient, client: Client, sign_in_as: MakeSignedIn
+) -> None:
+    """RFC 6749 §4.1.3: the token request repeats it if the authorization request had it."""
+    await sign_in_as()
+    foreign = "https://evil.example/callback"
+    for redirect_uri, status in [(None, 200), (client.redirect_uri, 200), (foreign, 400)]:
+        code = await authorize(browser, client, redirect_uri=None)
+        form = client.token_form(code, redirect_uri=redirect_uri)
+        assert (await api.post(TOKEN, data=form)).status_code == status
 
 
 async def test_loopback_redirects_may_come_on_any_port(

@@ -119,4 +119,6 @@ def test_every_endpoint_is_in_the_openapi_document(app: FastAPI) -> None:
         "401",
         "413",
         "429",
+        "500",
+        "503",
     ]

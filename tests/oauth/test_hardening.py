@@ -5,9 +5,11 @@ Those that are refused, and logged, are in `tests/oauth/attacks`.
 
 import httpx2
 import pytest
+from sqlalchemy import update
 
 from hub.database import Database
 from hub.tenancy.models import Tenant
+from oauth.models import OAuthClient
 from tests.factories import make_user
 from tests.oauth.browser import Browser, Page
 from tests.oauth.conftest import APP_ORIGIN, MakeSignedIn
@@ -51,6 +53,23 @@ async def test_consent_is_always_asked_again(
     response = await browser.get(client.authorize_url(prompt="none"))
     assert response.status_code == 200
     assert "Allow" in Page(response.text).text
+
+
+async def test_the_name_of_a_client_does_not_rewrite_the_question(
+    browser: Browser,
+    api: httpx2.AsyncClient,
+    sign_in_as: MakeSignedIn,
+    database: Database,
+) -> None:
+    """Unicode TR36 §2.10: marks that turn the direction of text, and those that nobody sees."""
+    await sign_in_as()
+    client, name = await register(api), "Claude\u202e\u2066\u200b\u2028?"
+    async with database.transaction(presented=client.client_id) as session:
+        # As those stand there that registered before names were cleaned.
+        await session.execute(update(OAuthClient).values(client_name=name))
+    response = await browser.get(client.authorize_url())
+    assert "Allow “Claude ?” to read" in Page(response.text).text
+    assert not set("\u202e\u2066\u200b\u2028") & set(response.text)
 
 
 async def test_no_page_can_be_framed(

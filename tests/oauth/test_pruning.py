@@ -1,5 +1,6 @@
 """What the authorization server forgets, and what it keeps."""
 
+import asyncio
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from hub.clock import utc_now
 from hub.database import Database
 from hub.jobs.maintenance import Maintenance
 from hub.tenancy.models import Tenant
+from oauth.commands import prune_tokens
 from oauth.models import OAuthClient, OAuthCode, OAuthToken, StepKind
 from oauth.pruning import prune_oauth
 from oauth.queries import client_by_id
@@ -112,6 +114,27 @@ async def test_steps_codes_and_tokens_go_when_nobody_can_use_them(
             {"old": old, "recent": recent},
         )
         assert left.scalars().all() == [recent]
+
+
+async def test_a_token_that_is_being_revoked_is_left_for_the_next_time(
+    browser: Browser,
+    api: httpx2.AsyncClient,
+    client: Client,
+    sign_in_as: MakeSignedIn,
+    database: Database,
+    tenant: Tenant,
+) -> None:
+    """Both lock many rows, each in its own order: neither waits for the other."""
+    await sign_in_as()
+    await api.post(TOKEN, data=client.token_form(await authorize(browser, client)))
+    async with database.transaction(tenant_id=tenant.id) as session:
+        await session.execute(update(OAuthToken).values(expires_at=NOW - timedelta(days=31)))
+    async with database.transaction(tenant_id=tenant.id) as revoking:
+        await revoking.execute(update(OAuthToken).values(revoked_at=NOW))
+        async with asyncio.timeout(10), database.transaction(tenant_id=tenant.id) as pruning:
+            assert await prune_tokens(pruning, now=NOW) == 0
+    async with database.transaction(tenant_id=tenant.id) as pruning:
+        assert await prune_tokens(pruning, now=NOW) == 1
 
 
 async def _counts(database: Database, tenant: Tenant) -> tuple[int, int]:

@@ -10,18 +10,19 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlmodel import col
 
 from hub.database import Database
 from hub.errors import Unauthenticated
+from hub.principal import Role
 from hub.tenancy.models import Tenant
 from oauth.bearer import BearerAuthenticator
 from oauth.models import OAuthGrant, OAuthToken
 from tests.factories import make_tenant
-from tests.oauth.browser import Browser
+from tests.oauth.browser import Browser, Page
 from tests.oauth.conftest import MakeSignedIn
-from tests.oauth.flow import RESOURCE, REVOKE, TOKEN, Client, authorize
+from tests.oauth.flow import RESOURCE, REVOKE, TOKEN, Client, authorize, consent_form
 
 
 @pytest_asyncio.fixture
@@ -94,6 +95,27 @@ async def test_use_that_races_a_revocation_never_outlives_it(
     for access_token in (*given, tokens["access_token"]):
         assert not await is_good(authenticator, access_token)
     assert (await api.post(TOKEN, data=form)).json()["error"] == "invalid_grant"
+
+
+async def test_consent_opens_nothing_in_a_tenant_that_becomes_strict_meanwhile(
+    browser: Browser, client: Client, sign_in_as: MakeSignedIn, database: Database
+) -> None:
+    """The page was made and sent before; what holds is what the organisation wants by now."""
+    tenant = await make_tenant(database, claude_may_read=False)
+    await sign_in_as(Role.OWNER, of=tenant)
+    form = await consent_form(browser, client)
+    async with database.transaction(tenant_id=tenant.id) as session:
+        await session.execute(update(Tenant).values(strict_residency=True))
+        decision = browser.submit(form, decision="allow", enable_read="yes")
+        sent = asyncio.create_task(decision)
+        await asyncio.sleep(0.5)
+        assert not sent.done()
+    response = await sent
+    assert response.status_code == 403
+    assert "under strict residency" in Page(response.text).text
+    async with database.transaction(tenant_id=tenant.id) as session:
+        assert (await session.get_one(Tenant, tenant.id)).claude_may_read is False
+        assert (await session.scalars(select(OAuthGrant))).all() == []
 
 
 async def is_good(authenticator: BearerAuthenticator, token: str) -> bool:

@@ -78,6 +78,7 @@ async def test_a_secret_is_shown_once_and_stored_as_a_digest(
         "http://[::1]:9999/callback",
         "http://localhost:33418",
         "com.example.app:/oauth",
+        "cursor://anysphere.cursor-mcp/oauth/callback",
     ],
 )
 async def test_takes_redirects_that_real_clients_have(
@@ -89,13 +90,27 @@ async def test_takes_redirects_that_real_clients_have(
     assert response.json()["redirect_uris"] == [redirect_uri]
 
 
-async def test_native_apps_may_use_a_plain_private_scheme(api: httpx2.AsyncClient) -> None:
-    """RFC 8252 §7.1."""
-    uri = "cursor://anysphere.cursor-mcp/oauth/callback"
-    refused = await api.post(REGISTER, json={"redirect_uris": [uri]})
-    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_redirect_uri")
-    native = {"redirect_uris": [uri], "application_type": "native"}
-    assert (await api.post(REGISTER, json=native)).status_code == 201
+@pytest.mark.parametrize("kind", ["native", "web"])
+async def test_an_editor_registers_its_scheme_whatever_it_calls_itself(
+    kind: str, api: httpx2.AsyncClient
+) -> None:
+    """RFC 8252 §7.1; one in wide use sends these three, and says that it is a web client."""
+    redirects = [
+        "cursor://anysphere.cursor-mcp/oauth/callback",
+        "https://www.cursor.com/agents/mcp/oauth/callback",
+        "http://localhost:8787/callback",
+    ]
+    body = {"redirect_uris": redirects, "application_type": kind}
+    response = await api.post(REGISTER, json=body)
+    assert response.status_code == 201
+    assert response.json()["redirect_uris"] == redirects
+
+
+async def test_a_name_keeps_what_can_be_seen_of_it(api: httpx2.AsyncClient) -> None:
+    """RFC 7591 §3.2.1: what was kept is what is echoed."""
+    name = "\u202eClaude\u200b \u2028 Désktop ✨"
+    response = await api.post(REGISTER, json=MINIMAL | {"client_name": name})
+    assert response.json()["client_name"] == "Claude Désktop ✨"
 
 
 @pytest.mark.parametrize(
@@ -113,6 +128,8 @@ async def test_native_apps_may_use_a_plain_private_scheme(api: httpx2.AsyncClien
         "javascript:alert(1)",
         "data:text/html,hello",
         "file:///etc/passwd",
+        "ms-msdt:/id",
+        "search-ms:query",
         "",
         "https://a.example/" + "a" * 2000,
     ],

@@ -101,6 +101,14 @@ async def test_others_neither_see_nor_end_them(
     await authenticator.authenticate(token)
 
 
+@pytest.mark.parametrize("named", [{"client": "\0"}, {"client": "a", "host": "\0"}])
+async def test_what_is_no_name_of_an_app_ends_nothing(
+    named: dict[str, str], someone: MakeSomeone
+) -> None:
+    person = await someone(Role.VIEWER)
+    assert (await person.post(PATH, user=str(person.user.id), **named)).status_code == 200
+
+
 async def test_a_manager_of_another_tenant_ends_nothing_here(
     someone: MakeSomeone,
     api: httpx2.AsyncClient,

@@ -78,6 +78,23 @@ async def test_a_switch_turned_off_stops_the_next_call(
         await authenticator.authenticate(token)
 
 
+async def test_an_old_page_does_not_turn_on_what_was_turned_off_since(
+    someone: MakeSomeone, database: Database, tenant: Tenant
+) -> None:
+    """Whoever must stop the flow of data is not undone by a colleague who changes the days."""
+    owner, colleague = await someone(), await someone(Role.ADMIN)
+    old = (await colleague.page(PATH)).form(PATH)
+    assert (await owner.post(PATH)).status_code == 303
+    closed = await settings_of(database, tenant)
+    response = await colleague.browser.submit(old, **OPEN, stay_connected_days="7")
+    assert response.status_code == 400
+    assert "changed meanwhile" in Page(response.text).text
+    assert await settings_of(database, tenant) == closed
+    response = await colleague.browser.submit(Page(response.text).form(PATH), **OPEN)
+    assert response.status_code == 303
+    assert (await settings_of(database, tenant)).claude_may_read is True
+
+
 @pytest.mark.parametrize("role", [Role.OPERATOR, Role.ANALYST, Role.VIEWER])
 async def test_others_see_the_switches_and_turn_none(
     role: Role, someone: MakeSomeone, database: Database, tenant: Tenant

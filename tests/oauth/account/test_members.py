@@ -9,6 +9,8 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
+from hub.audit.commands import append_events
+from hub.audit.events import AuditEvent, EventType
 from hub.clock import utc_now
 from hub.database import Database
 from hub.mail import NoMail
@@ -17,6 +19,7 @@ from hub.tenancy.members import LastOwner, remove_member
 from hub.tenancy.models import Tenant
 from hub.tenancy.queries import account_by_email, memberships_of
 from oauth.bearer import BearerAuthenticator
+from oauth.commands import revoke_grant
 from tests.factories import make_user
 from tests.factories import person as principal_of
 from tests.oauth.account.conftest import MakeSomeone, Someone
@@ -256,6 +259,55 @@ async def test_a_new_role_holds_at_once_and_ends_the_sign_ins_of_the_former(
     ]
 
 
+async def test_who_changes_their_own_role_goes_on_under_a_new_cookie(
+    someone: MakeSomeone, database: Database, tenant: Tenant
+) -> None:
+    """Rotation at a change of privilege: a copy of the former cookie is worth nothing."""
+    owner = await someone(totp=True)
+    await make_user(database, tenant, role=Role.OWNER)
+    # A code was shown a moment ago, so that this form asks for none and rotates nothing by itself.
+    await confirmed(owner, "/account/recovery-codes")
+    same = await owner.post("/account/members/role", member=str(owner.user.id), role="owner")
+    assert same.headers["location"] == "/account/members?done=changed"
+    former = dict(owner.browser.http.cookies)
+    response = await owner.post("/account/members/role", member=str(owner.user.id), role="viewer")
+    assert response.headers["location"] == "/account/members?done=changed"
+    assert (await roles_in(database, tenant))[owner.email] == "viewer"
+    assert (await owner.browser.get("/account/members")).status_code == 200
+    owner.browser.http.cookies.clear()
+    owner.browser.http.cookies.update(former)
+    assert (await owner.browser.get("/account/members")).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "are_over"),
+    [
+        ("/account/members/remove", {}, {"admin", "viewer"}),
+        ("/account/members/role", {"role": "operator"}, {"admin", "viewer"}),
+        ("/account/members/role", {"role": "owner"}, set()),
+    ],
+    ids=["removed", "demoted", "promoted"],
+)
+async def test_nobody_mails_themselves_a_way_back_in(
+    path: str,
+    fields: dict[str, str],
+    are_over: set[str],
+    someone: MakeSomeone,
+    browser: Browser,
+    email: str,
+    outbox: Outbox,
+) -> None:
+    """An invitation is as good as the rights of who sent it."""
+    owner, admin = await someone(totp=True), await someone(Role.ADMIN, totp=True)
+    await confirmed(admin, "/account/members/invite", email=f"a{email}", role="admin")
+    await admin.post("/account/members/invite", email=f"v{email}", role="viewer")
+    await owner.post("/account/members/invite", email=f"o{email}", role="viewer")
+    await confirmed(owner, path, member=str(admin.user.id), **fields)
+    links = {role: outbox.link_to(f"{role[0]}{email}") for role in ("admin", "viewer", "owner's")}
+    statuses = {role: (await browser.get(link)).status_code for role, link in links.items()}
+    assert {role for role, status in statuses.items() if status == 400} == are_over
+
+
 async def test_with_a_removed_member_go_their_sign_ins_and_apps(
     someone: MakeSomeone,
     api: httpx2.AsyncClient,
@@ -285,6 +337,30 @@ async def test_with_a_removed_member_go_their_sign_ins_and_apps(
         )
     with pytest.raises(Exception, match="revoked"):
         await authenticator.authenticate(token)
+
+
+async def test_a_removal_waits_for_an_app_that_gives_up_its_token_and_not_the_reverse(
+    someone: MakeSomeone,
+    api: httpx2.AsyncClient,
+    client: Client,
+    database: Database,
+    tenant: Tenant,
+) -> None:
+    """Both end the grant and write to the trail: in one order, or they wait for each other."""
+    owner, colleague = await someone(totp=True), await someone(Role.OPERATOR)
+    await connect(colleague.browser, api, client)
+    event = AuditEvent(event_type=EventType.OAUTH_GRANT_REVOKED, actor="a", actor_kind="connector")
+    async with database.transaction(tenant_id=tenant.id) as session:
+        grant_id = (await session.execute(text("SELECT id FROM oauth_grants"))).scalar_one()
+        await revoke_grant(session, tenant_id=tenant.id, grant_id=grant_id)
+        asked = await owner.post("/account/members/remove", member=str(colleague.user.id))
+        form = Page(asked.text).form("/account/members/remove")
+        removal = asyncio.create_task(owner.browser.submit(form, code=owner.code()))
+        await asyncio.sleep(0.5)
+        assert not removal.done()
+        await append_events(session, tenant_id=tenant.id, events=[event])
+    assert (await removal).headers["location"] == "/account/members?done=removed"
+    assert await roles_in(database, tenant) == {owner.email: "owner"}
 
 
 async def test_anybody_may_leave(someone: MakeSomeone, database: Database, tenant: Tenant) -> None:

@@ -35,14 +35,19 @@ def account() -> str:
 
 
 async def attempt(
-    pace: SignInPace, account: str, *, address: str = "a", device: str | None = None
+    pace: SignInPace,
+    account: str,
+    *,
+    address: str = "a",
+    device: str | None = None,
+    kind: str = "sign-in",
 ) -> int:
     """Try once and fail; return after how many seconds one may try again, 0 for at once."""
     try:
-        await pace.attempt("sign-in", account=account, address=address, device=device)
+        await pace.attempt(kind, account=account, address=address, device=device)
     except Throttled as error:
         return error.retry_after_seconds
-    await pace.failed("sign-in", account=account, device=device)
+    await pace.failed(kind, account=account, device=device)
     return 0
 
 
@@ -138,6 +143,17 @@ async def test_guesses_from_everywhere_are_bounded_but_never_hold_up_a_known_bro
     assert waits[:100] == [0] * 100
     assert 3500 < waits[100] <= 3602
     assert await attempt(pace, account, address="home", device="known") == 0
+
+
+async def test_one_time_codes_are_not_found_by_trying_from_everywhere(
+    pace: SignInPace, account: str
+) -> None:
+    """RFC 4226 §7.3: thirty a day are one chance in thirty to find one within a year."""
+    waits = [await attempt(pace, account, address=f"host-{n}", kind="code") for n in range(31)]
+    assert waits[:30] == [0] * 30
+    assert 86_300 < waits[30] <= 86_402
+    assert await attempt(pace, account, address="home", device="known", kind="code") == 0
+    assert await attempt(pace, account) == 0  # a password may be tried meanwhile
 
 
 async def test_a_known_browser_has_a_pace_of_its_own(pace: SignInPace, account: str) -> None:

@@ -51,6 +51,23 @@ async def test_the_secret_of_another_client_opens_nothing(
     await scene.refused(response, status=401, error="invalid_client", reason="invalid_client")
 
 
+async def test_a_guess_does_not_hide_behind_the_name_of_another_client(
+    api: httpx2.AsyncClient, scene: Scene
+) -> None:
+    """RFC 6749 §2.3: one client, one method; else guesses for it count as those of the other."""
+    client, other = [
+        await register(api, token_endpoint_auth_method="client_secret_basic") for _ in range(2)
+    ]
+    assert client.client_secret is not None
+    await scene.begin()
+    for secret in ("guess", client.client_secret):
+        form = client.token_form("guess", client_id=other.client_id)
+        response = await api.post(TOKEN, data=form, auth=(client.client_id, secret))
+        await scene.refused(
+            response, status=400, error="invalid_request", reason="two different clients"
+        )
+
+
 async def test_guessing_a_secret_is_stopped_without_stopping_the_client(
     settings: Settings,
     database: Database,

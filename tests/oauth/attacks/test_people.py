@@ -1,5 +1,6 @@
 """Attacks on people's accounts: forged forms, enumeration, guessed passwords and codes."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ from sqlalchemy import update
 
 from hub.clock import utc_now
 from hub.database import Database
-from hub.tenancy.models import Tenant, WebSession
+from hub.tenancy.models import Tenant, User, WebSession
 from hub.tenancy.totp import new_totp_secret, seal_totp_secret
 from tests.factories import make_user
 from tests.oauth.attacks.scene import Scene
@@ -189,6 +190,22 @@ async def test_a_session_is_not_guessed(browser: Browser, scene: Scene) -> None:
     await scene.begin()
     response = await browser.get("/account/security")
     await scene.refused(response, status=303, reason="never was", audited=False)
+
+
+async def test_a_password_that_was_just_changed_opens_nothing(
+    browser: Browser, database: Database, tenant: Tenant, scene: Scene
+) -> None:
+    """OWASP ASVS 3.3.3: not even to who showed it before, while it was still being checked."""
+    user = await make_user(database, tenant, password_hash=PASSWORD_HASH)
+    async with database.transaction(user_id=user.id) as session:
+        await session.execute(update(User).values(password_hash="changed"))
+        attacker = asyncio.create_task(browser.sign_in(user.email, PASSWORD))
+        await asyncio.sleep(1)
+        assert not attacker.done()
+    await scene.begin()
+    response = await attacker
+    await scene.refused(response, status=400, reason="password_changed", audited=True)
+    assert SESSION not in browser.http.cookies
 
 
 async def _second_step(browser: Browser, email: str) -> Page:

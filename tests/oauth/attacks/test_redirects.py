@@ -3,10 +3,11 @@
 import httpx2
 import pytest
 
+from hub.principal import Role
 from tests.oauth.attacks.scene import Scene
 from tests.oauth.browser import Browser, Page
 from tests.oauth.conftest import MakeSignedIn
-from tests.oauth.flow import CALLBACK, REGISTER, Client, register
+from tests.oauth.flow import AUTHORIZE, CALLBACK, REGISTER, Client, register
 
 TRICKS = {
     "suffix of the host": "https://claude.ai.evil.example/api/mcp/auth_callback",
@@ -89,6 +90,49 @@ async def test_an_error_is_no_open_redirect(
     url = client.authorize_url(redirect_uri="https://evil.example/", response_type="nonsense")
     response = await browser.get(url)
     await scene.refused(response, status=400, reason="did not register")
+
+
+@pytest.mark.parametrize("who", ["a member", "nobody"])
+@pytest.mark.parametrize(
+    "redirect_uri", ["https://phishing.example/callback", "evil://phishing.example/callback"]
+)
+async def test_a_broken_request_leads_nobody_to_where_a_stranger_wants_them(
+    redirect_uri: str,
+    who: str,
+    browser: Browser,
+    api: httpx2.AsyncClient,
+    sign_in_as: MakeSignedIn,
+    scene: Scene,
+) -> None:
+    """RFC 9700 §4.11.2: anybody registers, so the person goes on by themselves or not at all."""
+    if who == "a member":
+        await sign_in_as()
+    client = await register(api, redirect_uris=[redirect_uri])
+    await scene.begin()
+    response = await browser.get(client.authorize_url(scope="nonsense"))
+    audited = who == "a member"
+    await scene.refused(response, status=400, reason="scope is invalid", audited=audited)
+    text = Page(response.text).text
+    assert "only if you started this yourself" in text
+    assert "phishing.example" in text or "evil:" in text
+    assert f'href="{redirect_uri}?error=invalid_scope' in response.text
+
+
+async def test_what_a_role_cannot_allow_leads_nobody_there_either(
+    browser: Browser, api: httpx2.AsyncClient, sign_in_as: MakeSignedIn, scene: Scene
+) -> None:
+    """RFC 9700 §4.11.2: that nothing can be allowed is told before the browser goes anywhere."""
+    await sign_in_as(Role.VIEWER)
+    client = await register(api, redirect_uris=["https://phishing.example/callback"])
+    url = client.authorize_url(scope="mcp.acknowledge")
+    await scene.begin()
+    response = await browser.get(url)
+    assert "location" not in response.headers
+    assert "Nothing can be allowed here" in Page(response.text).text
+    form = Page(response.text).form(AUTHORIZE, field="csrf_token")
+    assert "allow" not in form.decisions
+    response = await browser.submit(form, decision="allow")
+    await scene.refused(response, status=400, reason="ticking the box", audited=True)
 
 
 async def test_two_redirects_in_one_request_are_refused(
