@@ -1,6 +1,7 @@
 """What is installed on this machine, with the source package that advisories speak of."""
 
 import json
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -14,20 +15,34 @@ _TIMEOUT_SECONDS = 60
 _DPKG_FORMAT = "${Package}\t${Version}\t${source:Package}\t${source:Version}\t${db:Status-Abbrev}\n"
 _RPM_FORMAT = "%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\t%{SOURCERPM}\n"
 
+_RELEASE = re.compile(r"\d+(?:\.\d+)*")
 # By ID of os-release. Distributions without releases have one feed for ever.
 _ROLLING = {
     "chainguard": "Chainguard",
+    "echo": "Echo",
+    "minimos": "MinimOS",
     "opensuse-tumbleweed": "openSUSE:Tumbleweed",
     "wolfi": "Wolfi",
 }
 _VERSIONED = {
     "almalinux": "AlmaLinux:{major}",
     "alpine": "Alpine:v{minor}",
+    "azurelinux": "Azure Linux:{major}",
     "debian": "Debian:{major}",
+    "mageia": "Mageia:{major}",
     "opensuse-leap": "openSUSE:Leap {full}",
+    "photon": "Photon OS:{full}",
     "rocky": "Rocky Linux:{major}",
     "ubuntu": "Ubuntu:{full}{lts}",
 }
+# SUSE's are PRETTY_NAME in two parts; openEuler's ends in the kind of its release, if it has one.
+_NAMED = re.compile(
+    r"(?P<family>SUSE|openSUSE) (?P<release>Linux Enterprise (?:Desktop|Server)\b.*|Leap Micro .+)"
+)
+_OPEN_EULER = re.compile(r"openEuler (?P<release>\d+\.\d+)(?: \((?P<kind>LTS(?:-SP\d+)?)\))?")
+_PRETTY = {"openEuler": _OPEN_EULER} | dict.fromkeys(
+    ("opensuse-leap-micro", "sled", "sles"), _NAMED
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -63,9 +78,11 @@ def ecosystem_of(system: OperatingSystem) -> str | None:
     """Return OSV's name of this distribution and release, or None for one it does not cover."""
     if system.id in _ROLLING:
         return _ROLLING[system.id]
+    if system.id in _PRETTY:
+        return _ecosystem_by_name(system)
     form = _VERSIONED.get(system.id)
-    if form is None or not system.version:
-        return None
+    if form is None or not _RELEASE.fullmatch(system.version):
+        return None  # Debian's sid names no release, and Alpine's edge one that is not out
     major, _, rest = system.version.partition(".")
     name = form.format(
         full=system.version,
@@ -74,6 +91,16 @@ def ecosystem_of(system: OperatingSystem) -> str | None:
         lts=":LTS" if system.is_long_term_support else "",
     )
     return name.replace("Ubuntu:", "Ubuntu:Pro:", 1) if has_ubuntu_pro() else name
+
+
+def _ecosystem_by_name(system: OperatingSystem) -> str | None:
+    found = _PRETTY[system.id].fullmatch(system.name)
+    if found is None:
+        return None
+    parts = found.groupdict()
+    if "family" in parts:
+        return f"{parts['family']}:{parts['release']}"
+    return "openEuler:" + "-".join(filter(None, (parts["release"], parts["kind"])))
 
 
 def has_ubuntu_pro() -> bool:
@@ -106,7 +133,8 @@ def parse_rpm(output: str, ecosystem: str) -> list[Package]:
             continue
         version = version.removeprefix("0:")
         source_name, source_version = name, version
-        parts = source_file.removesuffix(".src.rpm").rsplit("-", 2)
+        file = source_file.removesuffix(".src.rpm").removesuffix(".nosrc.rpm")  # SUSE's kernels
+        parts = file.rsplit("-", 2)
         if len(parts) == 3:  # noqa: PLR2004 - name, version, release
             source_name, source_version = parts[0], f"{parts[1]}-{parts[2]}"
         packages.add(Package(ecosystem, name, version, source_name, source_version))

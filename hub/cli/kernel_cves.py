@@ -24,7 +24,11 @@ def kernel_cves() -> None:
     """Bring the kernel's CVE records in."""
 
 
-@app.command(epilog="**Examples**\n\n`monsys kernel-cves sync ./vulns/cve`")
+@app.command(
+    epilog="**Examples**\n\n`monsys kernel-cves sync ./vulns/cve` ·"
+    " `monsys kernel-cves sync vulns.tar.gz` ·"
+    " `monsys kernel-cves sync https://mirror.example.org/vulns.tar.gz`"
+)
 def sync(
     source: Annotated[
         str, typer.Argument(help="A checkout of the records, an archive, or its address.")

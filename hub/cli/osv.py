@@ -37,20 +37,30 @@ def osv() -> None:
 
 @app.command(
     epilog="**Examples**\n\n`monsys osv sync` · `monsys osv sync ./records --ecosystem Debian` ·"
-    " `monsys osv sync npm.zip --ecosystem npm --kev known_exploited_vulnerabilities.json`"
+    " `monsys osv sync ./mirror --ecosystem Ubuntu --ecosystem PyPI` ·"
+    " `monsys osv sync npm.zip --ecosystem npm --epss epss_scores-current.csv.gz"
+    " --kev known_exploited_vulnerabilities.json`"
 )
 def sync(
     *,
     source: Annotated[
         str,
-        typer.Argument(help="Address of the archives, one archive, or a folder of records."),
+        typer.Argument(
+            help="Address of the archives, one archive, a folder of records, or a mirror: a folder"
+            " with `Debian/all.zip` and so on."
+        ),
     ] = OSV_ARCHIVES,
     ecosystem: Annotated[
         list[str] | None,
         typer.Option(help="Only this ecosystem; may be given again. Default: the fleet's."),
     ] = None,
-    epss: Annotated[Path | None, typer.Option(help="EPSS scores, CSV or CSV.gz.")] = None,
-    kev: Annotated[Path | None, typer.Option(help="CISA's KEV catalogue, JSON.")] = None,
+    epss: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="EPSS scores, CSV or CSV.gz.")
+    ] = None,
+    kev: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="CISA's KEV catalogue, JSON."),
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Bring OSV's advisories up to date, and match the fleet against what changed.

@@ -17,14 +17,19 @@ def progress_bar() -> Iterator[Callable[[str, int, int | None], None]]:
     """Show how far each step is, on standard error."""
     tasks: dict[str, TaskID] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=progress, transient=True) as bar:
+    bar = Progress(*columns, console=progress, transient=True, disable=not progress.is_interactive)
 
-        def report(step: str, done: int, total: int | None) -> None:
-            if step not in tasks:
-                tasks[step] = bar.add_task(step, total=total)
-            bar.update(tasks[step], completed=done, total=total)
+    def report(step: str, done: int, total: int | None) -> None:
+        # Not before there is something to show: a source that is not there leaves no blank line.
+        bar.start()
+        if step not in tasks:
+            tasks[step] = bar.add_task(step, total=total)
+        bar.update(tasks[step], completed=done, total=total)
 
+    try:
         yield report
+    finally:
+        bar.stop()
 
 
 def show(results: Sequence[Synchronised]) -> None:

@@ -18,6 +18,7 @@ from hub.fleet.reports import InstalledPackage
 from hub.vulnerabilities.bill_models import SoftwareBill
 from hub.vulnerabilities.fanout import Hosts, fan_out
 from hub.vulnerabilities.inventory import inventory_digest, match_fresh_versions
+from hub.vulnerabilities.packages import with_source_epochs
 
 
 async def take_bill(
@@ -30,7 +31,7 @@ async def take_bill(
     now: datetime,
 ) -> bool:
     """Set what this bill says is on the host; tell whether that changed anything."""
-    installed = sorted(set(packages))
+    installed = sorted(set(with_source_epochs(packages)))
     digest = inventory_digest(installed, "")
     known = await session.scalar(
         select(col(SoftwareBill.digest))

@@ -30,6 +30,11 @@ class Ecosystem:
     order: Order
     matching: Matching
 
+    @property
+    def is_known(self) -> bool:
+        """Whether OSV has it, and its versions can be compared."""
+        return self.order is not Order.UNKNOWN
+
 
 _BY_FAMILY: dict[str, tuple[Order, Matching]] = {
     **dict.fromkeys(("Debian", "Ubuntu", "Echo"), (Order.DPKG, Matching.SOURCE)),
@@ -104,6 +109,8 @@ def comparable_name(ecosystem: Ecosystem, name: str) -> str:
     family = family_of(ecosystem.name)
     if family == "PyPI":  # PEP 503
         return _PYPI_SEPARATORS.sub("-", name.strip()).lower()
+    if ecosystem.order is Order.DPKG and ecosystem.matching is Matching.SOURCE:
+        return name.strip().partition(":")[0]  # `libssl3:amd64`, as dpkg names it beside others
     return name.strip().lower() if family in _CASELESS_NAMES else name.strip()
 
 

@@ -23,6 +23,7 @@ from hub.vulnerabilities.kernel import is_kernel, kernel_name, kernels_of
 from hub.vulnerabilities.matching import Scope, match
 from hub.vulnerabilities.matching_models import AgentInventory
 from hub.vulnerabilities.models import Finding, FindingState
+from hub.vulnerabilities.packages import with_source_epochs
 from hub.vulnerabilities.subjects import name_subjects
 
 _IDENTITY = InstalledPackage._fields
@@ -40,7 +41,7 @@ async def take_inventory(
 
     When nothing did, its findings are merely seen again.
     """
-    now, installed = at or utc_now(), sorted(set(packages))
+    now, installed = at or utc_now(), sorted(set(with_source_epochs(packages)))
     release = await _kernel_release(session, agent_id)
     digest = inventory_digest(installed, release)
     if await _is_known(session, agent_id, digest, now):

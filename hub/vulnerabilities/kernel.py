@@ -26,6 +26,7 @@ _SIGNED = re.compile(r"linux-signed(?P<flavour>-.+)?")
 _SIGNED_FOR = re.compile(r"-(?:amd64|arm64|i386)$")
 _VANILLA = re.compile(r"[0-9]+\.[0-9]+(?:\.[0-9]+)*(?:-rc[0-9]+)?\+?")
 _ALPINE_RELEASE = re.compile(r"(?P<version>[0-9.]+(?:_\w+)?)-(?P<build>[0-9]+)-(?P<flavour>.+)")
+_RPM_VARIANT = re.compile(r"\+(?:rt|64k|debug)(?:-debug)?$")  # of the same source and version
 _ARCHITECTURES = (".x86_64", ".aarch64", ".ppc64le", ".s390x", ".i686", ".riscv64")
 
 
@@ -98,7 +99,8 @@ def _is_image(package: InstalledPackage) -> bool:
 def _is_release(image: InstalledPackage, release: str) -> bool:
     order = ecosystem_of(image.ecosystem).order
     if order is Order.DPKG:
-        return _IMAGE.sub("", image.name) == release
+        name = image.name.partition(":")[0].removesuffix("-unsigned")
+        return _IMAGE.sub("", name) == release
     if order is Order.RPM:
         return _is_rpm_release(image, release)
     found = _ALPINE_RELEASE.fullmatch(release)
@@ -110,6 +112,7 @@ def _is_release(image: InstalledPackage, release: str) -> bool:
 
 def _is_rpm_release(image: InstalledPackage, release: str) -> bool:
     version = image.version.partition(":")[2] or image.version
+    release = _RPM_VARIANT.sub("", release)
     for architecture in _ARCHITECTURES:
         release = release.removesuffix(architecture)
     if release == version:

@@ -13,13 +13,15 @@ from typing import Any
 
 from hub.vulnerabilities.ecosystems import KERNEL_ECOSYSTEM, KERNEL_PACKAGE, ecosystem_of
 from hub.vulnerabilities.ranges import BEGINNING, Range
-from hub.vulnerabilities.records import Affected, Document, Rating, RecordRefused
+from hub.vulnerabilities.records import Affected, Document, Rating, RecordRefused, read_instant
 from hub.vulnerabilities.versions.encoding import InvalidVersion
 from hub.vulnerabilities.versions.semver import semver_key
 
 _CVSS = {"cvssV4_0": "CVSS_V4", "cvssV3_1": "CVSS_V3", "cvssV3_0": "CVSS_V3", "cvssV2_0": "CVSS_V2"}
+_PRODUCT = "Linux"  # a checkout of everybody's CVEs holds other products too
 _CVE = re.compile(r"CVE-[0-9A-Za-z-]{1,60}")
-type Span = tuple[str, str | None]
+# From a version until an end (None: until today), and whether the end is affected too.
+type Span = tuple[str, str | None, bool]
 
 
 def read_kernel_record(
@@ -28,7 +30,7 @@ def read_kernel_record(
     """Read one record. A rejected one is found by its folder: older files still say PUBLISHED."""
     try:
         return _document(data, modified, is_rejected=is_rejected)
-    except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise RecordRefused(name, f"is not a CVE v5 record of the kernel: {error!r}") from error
 
 
@@ -38,7 +40,11 @@ def _document(data: Any, modified: datetime, *, is_rejected: bool) -> Document:
     identity = metadata["cveId"]
     if not isinstance(identity, str) or _CVE.fullmatch(identity) is None:
         raise ValueError("`cveId` is not a CVE")
-    spans = list(_spans(container.get("affected") or []))
+    told = container.get("affected") or ()
+    blocks = [block for block in told if block.get("product", _PRODUCT) == _PRODUCT]
+    if not blocks and not rejected:
+        raise ValueError("it speaks of no version of Linux")
+    spans = list(dict.fromkeys(_spans(blocks)))
     affected = Affected(
         ecosystem=ecosystem_of(KERNEL_ECOSYSTEM),
         name=KERNEL_PACKAGE,
@@ -48,7 +54,7 @@ def _document(data: Any, modified: datetime, *, is_rejected: bool) -> Document:
     return Document(
         id=identity,
         modified=modified,
-        published=_instant(metadata.get("datePublished")),
+        published=read_instant(metadata.get("datePublished"), "datePublished"),
         withdrawn=modified if rejected else None,
         summary=str(container.get("title") or details[:300]),
         ratings=tuple(_ratings(container)),
@@ -69,7 +75,19 @@ def _spans(blocks: Iterable[Mapping[str, Any]]) -> Iterator[Span]:
 def _listed(versions: Iterable[Mapping[str, Any]]) -> Iterator[Span]:
     for each in versions:
         if each.get("status") == "affected":
-            yield each["version"], each.get("lessThan")
+            yield _listed_span(each)
+
+
+def _listed_span(entry: Mapping[str, Any]) -> Span:
+    """Return what one entry says; without an end it is a single version (CVE schema 5.1)."""
+    start, last = entry["version"], entry.get("lessThanOrEqual")
+    if (end := entry.get("lessThan")) is not None:
+        return start, None if end == "*" else end, False
+    if last is None:
+        return start, start, True
+    if last.endswith("*"):
+        return start, _branch_after(last), False
+    return start, last, True
 
 
 def _chained(versions: list[Mapping[str, Any]]) -> Iterator[Span]:
@@ -88,12 +106,12 @@ def _chained(versions: list[Mapping[str, Any]]) -> Iterator[Span]:
         if start is None:
             return
         if semver_key(fixed) > semver_key(start):
-            yield start, fixed
+            yield start, fixed, False
         following = _branch_after(until)
         if following is None or semver_key(following) > semver_key(start):
             start = following
     if start is not None:
-        yield start, None
+        yield start, None, False
 
 
 def _branch_after(until: str) -> str | None:
@@ -105,11 +123,12 @@ def _branch_after(until: str) -> str | None:
 
 
 def _range(span: Span) -> Range:
-    start, end = span
-    for version in span:
-        if version is not None:
-            _check(version)
-    events = [("introduced", start)] + ([("fixed", end)] if end is not None else [])
+    start, end, includes_end = span
+    events = [("introduced", start)]
+    if end is not None:
+        events.append(("last_affected" if includes_end else "fixed", end))
+    for _, version in events:
+        _check(version)
     return Range("SEMVER", tuple(events))
 
 
@@ -125,7 +144,3 @@ def _ratings(container: Mapping[str, Any]) -> Iterator[Rating]:
         for key, kind in _CVSS.items():
             if key in metric:
                 yield Rating(kind, str(metric[key].get("vectorString", "")))
-
-
-def _instant(value: object) -> datetime | None:
-    return datetime.fromisoformat(value) if isinstance(value, str) else None

@@ -4,6 +4,8 @@ The package that is installed (`libssl3`) and the one it was built from (`openss
 versions of their own. They are different types here, so neither can stand in for the other.
 """
 
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NewType
 
@@ -134,11 +136,59 @@ def source_version_of_binary(ecosystem: Ecosystem, version: BinaryVersion) -> So
     return SourceVersion(base if plus and rebuild.isdigit() else version)
 
 
+def with_source_epochs(packages: Iterable[InstalledPackage]) -> list[InstalledPackage]:
+    """Return a host's packages, those of rpm with the epochs of their sources.
+
+    `SOURCERPM` is a file's name and has none, so every source with an epoch would look older than
+    any fix. A binary may have an epoch of its own (mod_ssl 1:2.4.57 of httpd 2.4.57), so what most
+    binaries of the source's own version say is the source's; a binary of another version (perl's
+    modules) says nothing.
+    """
+    known = list(packages)
+    votes: defaultdict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+    for package in known:
+        epoch, version = _split_epoch(package.version)
+        if _lacks_epoch(package) and version == package.source_version:
+            votes[_source_key(package)][epoch] += 1
+    return [_with_voted_epoch(package, votes.get(_source_key(package))) for package in known]
+
+
+def _with_voted_epoch(package: InstalledPackage, votes: Counter[str] | None) -> InstalledPackage:
+    if not votes:
+        return package
+    epoch = max(votes, key=lambda each: (votes[each], each))
+    if epoch == "0" == _split_epoch(package.version)[0]:
+        return package
+    return package._replace(source_version=f"{epoch}:{package.source_version}")
+
+
+def _lacks_epoch(package: InstalledPackage) -> bool:
+    is_rpm = ecosystem_of(package.ecosystem).order is Order.RPM
+    return is_rpm and bool(package.source_version) and ":" not in package.source_version
+
+
+def _source_key(package: InstalledPackage) -> tuple[str, ...]:
+    return (package.ecosystem, package.source_name, package.source_version)
+
+
+def _split_epoch(version: str) -> tuple[str, str]:
+    epoch, colon, rest = version.partition(":")
+    return (epoch, rest) if colon and epoch.isdecimal() else ("0", rest or epoch)
+
+
+def _with_epoch(package: InstalledPackage) -> str:
+    """Return the source's version; of a package alone, the best that is known is its own epoch."""
+    epoch, _ = _split_epoch(package.version)
+    if epoch == "0" or not _lacks_epoch(package):
+        return package.source_version
+    return f"{epoch}:{package.source_version}"
+
+
 def _source_of(package: InstalledPackage) -> SourcePackage | None:
     if not package.source_name:
         return None
     if package.source_version:
-        return SourcePackage(package.source_name, SourceVersion(package.source_version))
+        return SourcePackage(package.source_name, SourceVersion(_with_epoch(package)))
     # osquery tells the source's name without its version.
     binary = BinaryVersion(package.version)
     version = source_version_of_binary(ecosystem_of(package.ecosystem), binary)

@@ -12,10 +12,12 @@ from cvss import CVSS2, CVSS3, CVSS4
 from cvss.exceptions import CVSSError
 
 from hub.severity import Severity
+from hub.vulnerabilities.ecosystems import family_of
 from hub.vulnerabilities.records import Affected, Document, Rating
 
 _PARSERS = {"CVSS_V4": CVSS4, "CVSS_V3": CVSS3, "CVSS_V2": CVSS2}
 _UBUNTU = "Ubuntu"
+_UNIMPORTANT = "unimportant"
 _WORDS = {
     "negligible": Severity.LOW,
     "unimportant": Severity.LOW,
@@ -51,7 +53,13 @@ def assess(document: Document) -> Assessment:
 
 
 def package_severity(affected: Affected) -> Severity | None:
-    """Return the severity that the record gives this package alone."""
+    """Return the severity that the record gives this package alone.
+
+    Debian says `unimportant` of what it does not hold to be a vulnerability of its package,
+    whatever upstream's vector scores (CVE-2005-2541 of tar: 10.0).
+    """
+    if affected.urgency == _UNIMPORTANT and family_of(affected.ecosystem.name) == "Debian":
+        return Severity.LOW
     return _assess(affected.ratings).severity
 
 

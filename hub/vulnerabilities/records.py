@@ -11,6 +11,7 @@ from hub.vulnerabilities.ranges import Range
 MAX_ID_CHARACTERS = 128
 MAX_NAME_CHARACTERS = 256
 MAX_ECOSYSTEM_CHARACTERS = 120
+_SHOWN_CHARACTERS = 300
 _RANGE_TYPES = frozenset({"ECOSYSTEM", "GIT", "SEMVER"})
 _EVENTS = ("introduced", "fixed", "last_affected", "limit")
 _KEPT = ("details", "references", "severity", "credits", "database_specific", "related")
@@ -20,9 +21,13 @@ class RecordRefused(Exception):  # noqa: N818 - reads as the refusal it is
     """A record that cannot be used; the message names it and says why."""
 
     def __init__(self, record: str, reason: str) -> None:
-        super().__init__(f"{record}: {reason}")
-        self.record = record
-        self.reason = reason
+        self.record, self.reason = _shown(record), _shown(reason)
+        super().__init__(f"{self.record}: {self.reason}")
+
+
+def _shown(text: str) -> str:
+    """Return foreign text as a terminal and a database take it: file names may be any bytes."""
+    return "".join(each if each.isprintable() else "?" for each in text[:_SHOWN_CHARACTERS])
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class Affected:
     versions: tuple[str, ...] = ()
     ratings: tuple[Rating, ...] = ()
     binaries: tuple[ListedBinary, ...] = ()
+    urgency: str | None = None  # Debian's
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,24 +87,24 @@ def read_record(data: object, *, name: str) -> Document:
         raise RecordRefused(name, "`id` has control characters")
     try:
         return _document(identity, data)
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise RecordRefused(identity, f"is not as the OSV schema says: {error}") from error
 
 
 def _document(identity: str, data: Mapping[str, Any]) -> Document:
-    modified = _instant(data.get("modified"), "modified")
+    modified = read_instant(data.get("modified"), "modified")
     if modified is None:
         raise ValueError("`modified` is missing")
     summary = _text(data.get("summary"))
     return Document(
         id=identity,
         modified=modified,
-        published=_instant(data.get("published"), "published"),
-        withdrawn=_instant(data.get("withdrawn"), "withdrawn"),
-        aliases=_names(data.get("aliases"), but=identity),
-        upstream=_names(data.get("upstream"), but=identity),
+        published=read_instant(data.get("published"), "published"),
+        withdrawn=read_instant(data.get("withdrawn"), "withdrawn"),
+        aliases=_names(data, "aliases", but=identity),
+        upstream=_names(data, "upstream", but=identity),
         summary=summary or _text(data.get("details"))[:300],
-        ratings=_ratings(data.get("severity")),
+        ratings=_ratings(data),
         vendor_word=_vendor_word(data, summary),
         affected=tuple(
             _affected(block) for block in _list(data, "affected") if block.get("package")
@@ -119,8 +125,9 @@ def _affected(block: Mapping[str, Any]) -> Affected:
         ecosystem=known,
         name=comparable_name(known, name),
         ranges=tuple(_range(each) for each in _list(block, "ranges")),
-        versions=tuple(dict.fromkeys(str(version) for version in _list(block, "versions"))),
-        ratings=_ratings(block.get("severity")),
+        versions=tuple(dict.fromkeys(_texts(block, "versions"))),
+        ratings=_ratings(block),
+        urgency=_urgency(block.get("ecosystem_specific")),
         binaries=tuple(
             binary
             for binary in _binaries(block.get("ecosystem_specific"))
@@ -134,7 +141,7 @@ def _range(data: Mapping[str, Any]) -> Range:
     if kind not in _RANGE_TYPES:
         raise ValueError(f"range type {kind[:20]!r} is not GIT, SEMVER or ECOSYSTEM")
     events = tuple(
-        (name, str(event[name]))
+        (name, _version(event[name]))
         for event in _list(data, "events")
         for name in _EVENTS
         if event.get(name) is not None
@@ -152,18 +159,24 @@ def _binaries(specific: object) -> Iterator[ListedBinary]:
         if not isinstance(entry, dict):
             continue
         if "binary_name" in entry:
-            yield ListedBinary(str(entry["binary_name"]), str(entry.get("binary_version", "")))
+            found = [(entry["binary_name"], entry.get("binary_version", ""))]
         else:
-            yield from (ListedBinary(str(name), str(entry[name])) for name in entry)
+            found = list(entry.items())
+        for name, version in found:
+            if isinstance(name, str) and isinstance(version, str):
+                yield ListedBinary(name.strip(), version.strip())
 
 
-def _ratings(data: object) -> tuple[Rating, ...]:
-    if not isinstance(data, list):
-        return ()
+def _urgency(specific: object) -> str | None:
+    """Return Debian's own word for this package, beside which upstream's score says little."""
+    word = specific.get("urgency") if isinstance(specific, dict) else None
+    return word if isinstance(word, str) else None
+
+
+def _ratings(data: Mapping[str, Any]) -> tuple[Rating, ...]:
     return tuple(
         Rating(str(entry.get("type", "")), str(entry.get("score", "")))
-        for entry in data
-        if isinstance(entry, dict)
+        for entry in _list(data, "severity")
     )
 
 
@@ -184,13 +197,26 @@ def _list(data: Mapping[str, Any], key: str) -> list[Any]:
     return value
 
 
-def _names(data: object, *, but: str) -> tuple[str, ...]:
-    if data is None:
-        return ()
-    if not isinstance(data, list):
-        raise TypeError("`aliases` or `upstream` is not a list")
-    names = (str(name)[:MAX_ID_CHARACTERS] for name in data)
-    return tuple(dict.fromkeys(name for name in names if name != but))
+def _texts(data: Mapping[str, Any], key: str) -> list[str]:
+    """Return a list of texts. A number is none: 1.10 came out of its JSON as 1.1."""
+    values = _list(data, key)
+    if not all(isinstance(value, str) for value in values):
+        raise TypeError(f"`{key}` holds something that is not a text")
+    return values
+
+
+def _version(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("an event's version is not a text")
+    return value.strip()
+
+
+def _names(data: Mapping[str, Any], key: str, *, but: str) -> tuple[str, ...]:
+    """Return the names that can be a record's; a blank one would link whoever else has it."""
+    names = (name.strip() for name in _texts(data, key))
+    return tuple(
+        dict.fromkeys(name for name in names if 0 < len(name) <= MAX_ID_CHARACTERS and name != but)
+    )
 
 
 def _text(value: object) -> str:
@@ -198,10 +224,14 @@ def _text(value: object) -> str:
     return value.replace("\x00", "") if isinstance(value, str) else ""
 
 
-def _instant(value: object, key: str) -> datetime | None:
+def read_instant(value: object, key: str) -> datetime | None:
+    """Return an instant in UTC, which is what is meant where no offset is told."""
     if value is None:
         return None
     if not isinstance(value, str):
         raise TypeError(f"`{key}` is not a text")
     instant = datetime.fromisoformat(value)
-    return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
+    if instant.tzinfo is None:
+        return instant.replace(tzinfo=UTC)
+    # At either end of the calendar there may be no such instant; the database would find out.
+    return instant.astimezone(UTC)

@@ -92,6 +92,34 @@ def test_a_host_without_os_release_has_no_name(monkeypatch: pytest.MonkeyPatch) 
         (OperatingSystem("almalinux", "", "8.10"), "AlmaLinux:8"),
         (OperatingSystem("opensuse-leap", "", "15.5"), "openSUSE:Leap 15.5"),
         (OperatingSystem("wolfi", "", "20230201"), "Wolfi"),
+        (OperatingSystem("minimos", "MinimOS", "20250101"), "MinimOS"),
+        (OperatingSystem("echo", "", "1"), "Echo"),
+        (OperatingSystem("mageia", "Mageia 9", "9"), "Mageia:9"),
+        (OperatingSystem("photon", "VMware Photon OS/Linux", "5.0"), "Photon OS:5.0"),
+        (OperatingSystem("azurelinux", "Microsoft Azure Linux 3.0", "3.0"), "Azure Linux:3"),
+        (
+            OperatingSystem("sles", "SUSE Linux Enterprise Server 15 SP5", "15.5"),
+            "SUSE:Linux Enterprise Server 15 SP5",
+        ),
+        (
+            OperatingSystem("opensuse-leap-micro", "openSUSE Leap Micro 5.5", "5.5"),
+            "openSUSE:Leap Micro 5.5",
+        ),
+        (OperatingSystem("openEuler", "openEuler 24.03 (LTS)", "24.03"), "openEuler:24.03-LTS"),
+        (
+            OperatingSystem("openEuler", "openEuler 22.03 (LTS-SP4)", "22.03"),
+            "openEuler:22.03-LTS-SP4",
+        ),
+        (OperatingSystem("openEuler", "openEuler 23.09", "23.09"), "openEuler:23.09"),
+        (OperatingSystem("alpine", "Alpine Linux edge", "3.23_alpha20250612"), None),
+        # Derivatives have packages of their own under their parent's names.
+        (OperatingSystem("linuxmint", "Linux Mint 22", "22"), None),
+        (OperatingSystem("pop", "Pop!_OS 22.04 LTS", "22.04", is_long_term_support=True), None),
+        (OperatingSystem("raspbian", "Raspbian GNU/Linux 12 (bookworm)", "12"), None),
+        (OperatingSystem("ol", "Oracle Linux Server 9.4", "9.4"), None),
+        (OperatingSystem("centos", "CentOS Stream 9", "9"), None),
+        (OperatingSystem("amzn", "Amazon Linux 2023", "2023"), None),
+        (OperatingSystem("kali", "Kali GNU/Linux Rolling", "2024.2"), None),
         (OperatingSystem("debian", "", ""), None),
         (OperatingSystem("gentoo", "", "2.15"), None),
         (OperatingSystem("", "", ""), None),
@@ -119,6 +147,14 @@ def test_rpm_keeps_epochs_and_finds_sources() -> None:
         Package("Rocky Linux:9", "bash", "5.1.8-9.el9", "bash", "5.1.8-9.el9"),
         Package("Rocky Linux:9", "openssl-libs", "1:3.0.7-27.el9", "openssl", "3.0.7-27.el9"),
     ]
+
+
+def test_the_source_of_an_rpm_may_be_one_without_its_sources() -> None:
+    version = "5.14.21-150500.55.39.1"
+    [package] = parse_rpm(
+        f"kernel-default\t0:{version}\tkernel-default-{version}.nosrc.rpm\n", "openSUSE:Leap 15.5"
+    )
+    assert (package.source_name, package.source_version) == ("kernel-default", version)
 
 
 def test_apk_names_the_origin() -> None:

@@ -164,14 +164,23 @@ def _source(properties: Mapping[str, str], url: PackageUrl) -> tuple[str, str]:
     name = properties.get(f"{_TRIVY}SrcName", "")
     version = properties.get(f"{_TRIVY}SrcVersion", "")
     if not name:
-        upstream, _, upstream_version = url.qualifiers.get("upstream", "").partition("@")
-        return (upstream.removesuffix(".src.rpm"), upstream_version)
+        return _upstream(url.qualifiers.get("upstream", ""))
     if not version:
         return name, ""
     if release := properties.get(f"{_TRIVY}SrcRelease", ""):
         version = f"{version}-{release}"
     epoch = properties.get(f"{_TRIVY}SrcEpoch", "0")
     return name, version if epoch in {"", "0"} else f"{epoch}:{version}"
+
+
+def _upstream(told: str) -> tuple[str, str]:
+    """Return a source of `name@version`, or of the name of a source rpm's file (Syft)."""
+    file = told.removesuffix(".src.rpm")
+    if file == told:
+        name, _, version = told.partition("@")
+        return name, version
+    name, *build = file.rsplit("-", 2)
+    return name, "-".join(build)
 
 
 def _properties(component: Mapping[str, Any]) -> dict[str, str]:

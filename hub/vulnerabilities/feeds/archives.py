@@ -3,6 +3,7 @@
 Everything is looked at once before anything is stored: a damaged archive changes nothing.
 """
 
+import lzma
 import tarfile
 import zipfile
 import zlib
@@ -17,9 +18,21 @@ from hub.errors import HubError
 MAX_RECORD_BYTES = 16 * 2**20
 MAX_UNPACKED_BYTES = 64 * 2**30
 _SMALL_ARCHIVE_BYTES = 2**30
+_EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)  # what a zip archive calls the beginning
 _MAX_RATIO = 200  # JSON packs ten to twenty times; hundreds of times are a bomb
 _CHUNK_BYTES = 2**20
 _SUFFIX = ".json"
+# What zipfile raises at foreign content: damaged data of each packing, names that are no UTF-8,
+# and (RuntimeError) an entry that wants a password or a packing unknown here.
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 
 
 class SourceDamaged(HubError):  # noqa: N818 - reads as the refusal it is
@@ -51,7 +64,7 @@ def entries(path: Path) -> Iterator[Entry]:
     if path.is_dir():
         yield from _of_folder(path)
     elif not path.is_file():
-        raise SourceDamaged(f"There is no file or folder {path.name!r}.", field="source")
+        raise SourceDamaged(f"There is no file or folder {str(path)!r}.", field="source")
     elif path.suffix == _SUFFIX:
         yield _of_file(path, path.name)
     elif zipfile.is_zipfile(path) or path.suffix == ".zip":
@@ -92,7 +105,7 @@ def _of_file(path: Path, name: str) -> Entry:
 def _opened(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
+    except _BROKEN as error:
         raise SourceDamaged(
             f"{path.name} is no complete zip archive; nothing was changed. Fetch it again."
         ) from error
@@ -102,15 +115,22 @@ def _of_zip(path: Path) -> Iterator[Entry]:
     with _opened(path) as archive:
         for info in archive.infolist():
             if info.filename.endswith(_SUFFIX) and not info.is_dir():
-                modified = datetime(*info.date_time, tzinfo=UTC)
-                yield Entry(info.filename, info.file_size, modified, _reader(archive, info))
+                yield Entry(info.filename, info.file_size, _packed_at(info), _reader(archive, info))
+
+
+def _packed_at(info: zipfile.ZipInfo) -> datetime:
+    """Return when a file was packed; archives that are built reproducibly say month 0."""
+    try:
+        return datetime(*info.date_time, tzinfo=UTC)
+    except ValueError:
+        return _EARLIEST
 
 
 def _reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], bytes]:
     def read() -> bytes:
         try:
             return archive.read(info)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+        except _BROKEN as error:
             raise _damaged(info.filename) from error
 
     return read
@@ -128,12 +148,19 @@ def _check_zip(path: Path) -> int:
 
 def _refuse_bomb(path: Path, infos: list[zipfile.ZipInfo]) -> None:
     unpacked = sum(info.file_size for info in infos)
+    if unpacked > _allowed_bytes(path):
+        largest = max(infos, key=lambda info: info.file_size)
+        raise _bomb(path, unpacked, largest.filename)
+
+
+def _allowed_bytes(path: Path) -> int:
     allowed = max(_SMALL_ARCHIVE_BYTES, _MAX_RATIO * path.stat().st_size)
-    if unpacked <= min(allowed, MAX_UNPACKED_BYTES):
-        return
-    largest = max(infos, key=lambda info: info.file_size)
-    raise SourceDamaged(
-        f"{path.name} would unpack to {unpacked / 2**30:.1f} GB, most of it {largest.filename};"
+    return min(allowed, MAX_UNPACKED_BYTES)
+
+
+def _bomb(path: Path, unpacked: int, largest: str) -> SourceDamaged:
+    return SourceDamaged(
+        f"{path.name} would unpack to {unpacked / 2**30:.1f} GB, most of it {_shown(largest)};"
         " that is no archive of advisories. Nothing was changed."
     )
 
@@ -144,25 +171,47 @@ def _read_through(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
         with archive.open(info) as file:
             while file.read(_CHUNK_BYTES):
                 pass
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+    except _BROKEN as error:
         raise _damaged(info.filename) from error
 
 
 def _of_tar(path: Path) -> Iterator[Entry]:
-    last = "its beginning"
+    last, unpacked, allowed = "its beginning", 0, _allowed_bytes(path)
+    largest = (0, last)
     try:
         with tarfile.open(path, "r|*") as archive:
             for member in archive:
+                # A tar has no table of contents: what is too much shows as it comes.
+                unpacked += member.size
+                largest = max(largest, (member.size, member.name))
+                if unpacked > allowed:
+                    raise _bomb(path, unpacked, largest[1])
                 if not member.isfile() or not member.name.endswith(_SUFFIX):
                     continue
                 last = member.name
                 file = archive.extractfile(member)
                 content = file.read() if file and member.size <= MAX_RECORD_BYTES else b""
-                modified = datetime.fromtimestamp(member.mtime, UTC)
-                yield Entry(member.name, member.size, modified, partial(bytes, content))
-    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+                yield Entry(
+                    member.name, member.size, _instant(member.mtime), partial(bytes, content)
+                )
+    except (tarfile.TarError, *_BROKEN) as error:
         raise _damaged(last) from error
 
 
+def _instant(seconds: float) -> datetime:
+    """Return a file's time of change; a header may say one that no calendar has."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, OSError, ValueError):
+        return _EARLIEST
+
+
 def _damaged(name: str) -> SourceDamaged:
-    return SourceDamaged(f"The archive is damaged at {name}; nothing was changed. Fetch it again.")
+    return SourceDamaged(
+        f"The archive is damaged at {_shown(name)}; nothing was changed. Fetch it again."
+    )
+
+
+def _shown(name: str) -> str:
+    """Return a name out of an archive as a terminal takes it."""
+    return "".join(each if each.isprintable() else "?" for each in name[:200])

@@ -14,7 +14,7 @@ from hub.vulnerabilities.feeds.archives import SourceDamaged
 MAX_DOWNLOAD_BYTES = 8 * 2**30
 _TIMEOUT_SECONDS = 60
 _CHUNK_BYTES = 2**20
-_PARTIAL, _NOT_MODIFIED = 206, 304
+_PARTIAL, _NOT_MODIFIED, _NOTHING_LEFT = 206, 304, 416
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,12 @@ def _download(
     except urllib.error.HTTPError as error:
         if error.code == _NOT_MODIFIED:
             return Download(None, etag)
+        if error.code == _NOTHING_LEFT and partial_tag:
+            # Killed between the last byte and the file's name: begin anew, or it never ends.
+            target.unlink()
+            return _download(url, folder, etag, report)
         raise SourceDamaged(f"The server answered {error.code}; nothing was changed.") from error
-    except (urllib.error.URLError, OSError, http.client.HTTPException) as error:
+    except (urllib.error.URLError, OSError, ValueError, http.client.HTTPException) as error:
         raise SourceDamaged(
             "The source does not answer, or broke off; nothing was changed. Run the command again"
             " and it goes on where it stopped."

@@ -12,7 +12,7 @@ from hub.database import Database
 from hub.errors import InvalidInput
 from hub.fleet.models import PackageVersion
 from hub.vulnerabilities.ecosystems import KERNEL_ECOSYSTEM, ecosystem_of, family_of
-from hub.vulnerabilities.feeds.archives import Entry
+from hub.vulnerabilities.feeds.archives import Entry, SourceDamaged
 from hub.vulnerabilities.feeds.downloads import download, is_url
 from hub.vulnerabilities.feeds.state import etag_of, note_success
 from hub.vulnerabilities.feeds.synchronise import Synchronised, synchronise
@@ -46,17 +46,7 @@ async def sync_osv(
             field="ecosystem",
         )
     if is_url(source) and not source.endswith(".zip"):
-        return [
-            await _sync_url(
-                database,
-                f"{source.rstrip('/')}/{quote(name)}/all.zip",
-                name=name,
-                wanted={name},
-                downloads=downloads,
-                report=report,
-            )
-            for name in sorted(wanted)
-        ]
+        return await _sync_each(database, source, wanted, downloads, report)
     if is_url(source):
         return [
             await _sync_url(
@@ -71,13 +61,37 @@ async def sync_osv(
     return await _sync_folder(database, Path(source), wanted, report)
 
 
+async def _sync_each(
+    database: Database, source: str, wanted: Collection[str], downloads: Path, report: Report
+) -> list[Synchronised]:
+    """Bring in one archive after the other; one that fails keeps no other from coming in."""
+    results, failed = [], []
+    for name in sorted(wanted):
+        url = f"{source.rstrip('/')}/{quote(name, safe='')}/all.zip"
+        try:
+            result = await _sync_url(
+                database, url, name=name, wanted={name}, downloads=downloads, report=report
+            )
+        except SourceDamaged as error:
+            failed.append(f"{name}: {error.message}")
+        else:
+            results.append(result)
+    if failed:
+        raise SourceDamaged(" ".join(failed), field="source")
+    return results
+
+
 async def fleet_ecosystems(database: Database) -> set[str]:
-    """Return the ecosystems of all packages of all tenants, without their releases."""
+    """Return the ecosystems of all packages of all tenants, without their releases.
+
+    Hosts report what they like; only what is an ecosystem is asked for.
+    """
     found: set[str] = set()
     for tenant_id in await tenant_ids(database):
         async with database.transaction(tenant_id=tenant_id) as session:
             found |= set(await session.scalars(select(col(PackageVersion.ecosystem)).distinct()))
-    return {family_of(ecosystem_of(name).name) for name in found} - {KERNEL_ECOSYSTEM}
+    families = {family_of(each.name) for name in found if (each := ecosystem_of(name)).is_known}
+    return families - {KERNEL_ECOSYSTEM}
 
 
 async def _sync_url(

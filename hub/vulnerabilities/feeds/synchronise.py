@@ -4,11 +4,11 @@ Each batch is one transaction, and a record that is not newer than what is store
 run that was killed goes on where it stopped.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import batched
 from pathlib import Path
 
 import orjson
@@ -24,8 +24,11 @@ from hub.vulnerabilities.records import Document, RecordRefused
 from hub.vulnerabilities.rematching import EVERYBODY
 
 _DOCUMENTS_AT_ONCE = 500
+_BYTES_AT_ONCE = 32 * 2**20  # Ubuntu's records of kernels are large, and ten times that in memory
 _MATCH_AFTER_BATCHES = 10
 MAX_REFUSALS_KEPT = 100
+# `\u0000` is a NUL; after a backslash that is escaped itself it is text that speaks of one.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 type Read = Callable[[object, Entry], Document]
 type Wants = Callable[[Document], bool]
@@ -64,8 +67,7 @@ async def synchronise(
     # What a killed run left unmatched comes first.
     result.findings_changed += await match_stale_groups(database, at=now)
     total = check_archive(path)
-    documents = _documents(path, read, wants, result)
-    for number, batch in enumerate(batched(documents, _DOCUMENTS_AT_ONCE), start=1):
+    for number, batch in enumerate(_batches(path, read, wants, result), start=1):
         async with database.transaction(presented=EVERYBODY) as session:
             moved = await take_in(session, feed=feed, documents=batch)
             await mark_stale(session, moved=moved)
@@ -90,7 +92,25 @@ async def synchronise(
     return result
 
 
-def _documents(path: Path, read: Read, wants: Wants, result: Synchronised) -> Iterator[Document]:
+def _batches(
+    path: Path, read: Read, wants: Wants, result: Synchronised
+) -> Iterator[list[Document]]:
+    """Yield documents, as many as one transaction takes and memory holds."""
+    batch: list[Document] = []
+    size = 0
+    for entry, document in _documents(path, read, wants, result):
+        batch.append(document)
+        size += entry.size
+        if len(batch) == _DOCUMENTS_AT_ONCE or size >= _BYTES_AT_ONCE:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _documents(
+    path: Path, read: Read, wants: Wants, result: Synchronised
+) -> Iterator[tuple[Entry, Document]]:
     for entry in entries(path):
         result.files += 1
         try:
@@ -102,14 +122,17 @@ def _documents(path: Path, read: Read, wants: Wants, result: Synchronised) -> It
             result.unwanted += 1
             continue
         _count(document, result)
-        yield document
+        yield entry, document
 
 
 def _document(entry: Entry, read: Read) -> Document:
     if entry.problem is not None:
         raise RecordRefused(entry.name, entry.problem)
-    content = entry.read()
-    if b"\\u0000" in content:
+    try:
+        content = entry.read()
+    except OSError as error:
+        raise RecordRefused(entry.name, "cannot be read") from error
+    if _NUL.search(content):
         raise RecordRefused(entry.name, "holds a NUL character, which no database stores")
     try:
         data = orjson.loads(content)
@@ -120,6 +143,10 @@ def _document(entry: Entry, read: Read) -> Document:
         index_rows(document)
     except (ValueError, RecursionError) as error:
         raise RecordRefused(document.id, f"cannot be indexed: {error}") from error
+    try:
+        orjson.dumps(document.record)  # it reads deeper than it writes, and the rest is stored
+    except orjson.JSONEncodeError as error:
+        raise RecordRefused(document.id, "is nested too deeply to be stored") from error
     return document
 
 

@@ -6,6 +6,7 @@ from hub.vulnerabilities.versions.encoding import checked, number, text
 
 _SEGMENTS = re.compile(r"[0-9]+|[A-Za-z]+|~|\^")
 _TILDE, _END, _CARET, _LETTERS, _DIGITS = (bytes((mark,)) for mark in range(1, 6))
+_NO_EPOCH = frozenset({"", "(none)"})  # `%{EPOCH}:…` where a package has none
 _NO_RELEASE, _RELEASE = b"\x00", b"\x01"
 
 
@@ -17,6 +18,8 @@ def rpm_key(version: str) -> bytes:
     epoch, colon, rest = checked(version, any_letters=True).partition(":")
     if not colon:
         epoch, rest = "0", epoch
+    elif epoch in _NO_EPOCH:
+        epoch = "0"
     upstream, dash, release = rest.rpartition("-")
     if not dash:
         return _segments(epoch) + _segments(rest) + _NO_RELEASE

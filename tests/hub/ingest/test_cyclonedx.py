@@ -132,6 +132,26 @@ def test_trivys_properties_name_the_source_package() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("purl", "source"),
+    [
+        (
+            "pkg:rpm/rocky/openssl-libs@3.0.7-27.el9?distro=rocky-9&upstream=openssl-3.0.7-27.el9.src.rpm",
+            ("openssl", "3.0.7-27.el9"),
+        ),
+        (
+            "pkg:deb/debian/libssl3@3.0.15-1%2Bb1?distro=debian-12&upstream=openssl@3.0.15-1",
+            ("openssl", "3.0.15-1"),
+        ),
+    ],
+)
+def test_the_upstream_of_a_package_url_names_the_source_package(
+    purl: str, source: tuple[str, str]
+) -> None:
+    [package] = parse_bill(orjson.dumps(bill(library(purl)))).packages
+    assert (package.source_name, package.source_version) == source
+
+
 def test_components_inside_of_others_are_read() -> None:
     nested = {
         "type": "application",

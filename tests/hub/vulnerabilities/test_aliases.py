@@ -47,6 +47,15 @@ async def test_aliases_in_a_circle_end(scene: Scene) -> None:
     assert await scene.unfixed() == [f"A{number}"]
 
 
+async def test_blank_aliases_link_nothing(scene: Scene) -> None:
+    name, number = fresh(), fresh("")
+    one = record("PyPI", name, fixed_in("2.0"), id=f"A{number}", aliases=["", " "])
+    two = record("PyPI", name, fixed_in("2.0"), id=f"B{number}", aliases=["", " "])
+    await scene.publish(one, two)
+    await scene.host("web", ("PyPI", name, "1.0"))
+    assert await scene.unfixed() == [f"A{number}", f"B{number}"]
+
+
 async def test_upstreams_in_a_circle_end_and_are_not_merged(scene: Scene) -> None:
     name, number = fresh(), fresh("")
     one = record("PyPI", name, fixed_in("2.0"), id=f"A{number}", upstream=[f"B{number}"])

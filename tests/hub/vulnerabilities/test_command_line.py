@@ -51,4 +51,4 @@ def test_a_source_that_is_not_there_is_one_line_and_exit_code_1(
     monkeypatch.setenv("MONSYS_DATABASE_URL", database.url)
     missing = str(tmp_path / "missing")
     assert run(monkeypatch, "kernel-cves", "sync", missing, "--data-dir", str(tmp_path)) == 1
-    assert capsys.readouterr().err.strip() == "monsys: There is no file or folder 'missing'."
+    assert capsys.readouterr().err == f"monsys: There is no file or folder '{missing}'.\n"

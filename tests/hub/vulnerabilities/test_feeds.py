@@ -15,49 +15,19 @@ import orjson
 import pytest
 from sqlmodel import col, select
 
-from hub.vulnerabilities.feeds import archives, synchronise
+from hub.vulnerabilities.feeds import synchronise
 from hub.vulnerabilities.feeds.archives import SourceDamaged
 from hub.vulnerabilities.feeds.kernel_cves import sync_kernel_cves
-from hub.vulnerabilities.feeds.osv import sync_osv
+from hub.vulnerabilities.feeds.osv import fleet_ecosystems, sync_osv
 from hub.vulnerabilities.feeds.signals import sync_epss, sync_kev
 from hub.vulnerabilities.feeds.synchronise import Synchronised
 from hub.vulnerabilities.matching_models import FeedState
 from hub.vulnerabilities.models import Advisory
+from tests.hub.vulnerabilities.feeding import npm, quiet, sync, zipped
 from tests.hub.vulnerabilities.kernel_fixture import CVE_2024_26581
-from tests.hub.vulnerabilities.scene import HOUR, MONDAY, Scene, fixed_in, fresh, record
+from tests.hub.vulnerabilities.scene import MONDAY, Scene, fixed_in, fresh, record
 
 pytestmark = pytest.mark.slow
-
-
-def quiet(_step: str, _done: int, _total: int | None) -> None:
-    """Report nothing."""
-
-
-def npm(name: str, **fields: Any) -> dict[str, Any]:
-    """Return a record about an npm package."""
-    return record("npm", name, fixed_in("2.0.0", kind="SEMVER"), **fields)
-
-
-def zipped(path: Path, *records: dict[str, Any], **raw: bytes) -> Path:
-    """Write an archive of records."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for data in records:
-            archive.writestr(f"{data['id']}.json", orjson.dumps(data))
-        for name, content in raw.items():
-            archive.writestr(f"{name}.json", content)
-    return path
-
-
-async def sync(scene: Scene, source: Path | str, tmp_path: Path) -> Synchronised:
-    """Synchronise npm's records from a source."""
-    [result] = await sync_osv(
-        scene.database,
-        source=str(source),
-        ecosystems=["npm"],
-        downloads=tmp_path / "downloads",
-        report=quiet,
-    )
-    return result
 
 
 async def test_an_archive_is_brought_in_and_matched(scene: Scene, tmp_path: Path) -> None:
@@ -107,95 +77,6 @@ async def test_how_fresh_a_feed_is_is_remembered(scene: Scene, tmp_path: Path) -
     assert state.checked_at is not None
     assert state.as_of >= MONDAY
     assert state.checked_at > state.as_of
-
-
-async def test_what_is_no_record_is_refused_by_name_and_the_rest_comes_in(
-    scene: Scene, tmp_path: Path
-) -> None:
-    known, unreadable = npm(fresh()), fresh()
-    nameless = npm(fresh())
-    nameless["affected"][0]["package"].pop("name")
-    archive = zipped(
-        tmp_path / "all.zip", known, nameless, **{unreadable: b"{not json", fresh(): b"[1]"}
-    )
-    result = await sync(scene, archive, tmp_path)
-    assert (result.files, result.stored, len(result.refused)) == (4, 1, 3)
-    reasons = {refused.record: refused.reason for refused in result.refused}
-    assert reasons[f"{unreadable}.json"] == "is not JSON"
-    assert reasons[nameless["id"]].startswith("is not as the OSV schema says")
-
-
-@pytest.mark.parametrize(
-    ("broken", "reason"),
-    [
-        ({"details": "a\x00b"}, "holds a NUL character"),
-        ({"id": "x" * 200}, "`id` is not a text of at most 128 characters"),
-        ({"id": "a\nb"}, "`id` has control characters"),
-        ({"modified": None}, "`modified` is missing"),
-        ({"modified": "yesterday"}, "Invalid isoformat string"),
-        ({"affected": {}}, "`affected` is not a list"),
-        ({"affected": [{"package": {"ecosystem": "npm" * 99, "name": "x"}}]}, "usable `ecosystem`"),
-        ({"affected": [{"package": {"ecosystem": "npm", "name": "x" * 300}}]}, "usable `name`"),
-        ({"aliases": "CVE-1"}, "is not a list"),
-    ],
-)
-async def test_a_malformed_record_is_refused_with_the_reason(
-    scene: Scene, tmp_path: Path, broken: dict[str, Any], reason: str
-) -> None:
-    good, bad = npm(fresh()), npm(fresh()) | broken
-    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
-        archive.writestr("bad.json", orjson.dumps(bad))
-        archive.writestr("good.json", orjson.dumps(good))
-    result = await sync(scene, tmp_path / "all.zip", tmp_path)
-    [refused] = result.refused
-    assert reason in str(refused)
-    assert result.stored == 1
-
-
-async def test_a_record_of_fifty_megabytes_is_refused_by_name(scene: Scene, tmp_path: Path) -> None:
-    known, huge = npm(fresh()), fresh()
-    archive = zipped(tmp_path / "all.zip", known, **{huge: b" " * (50 * 2**20)})
-    result = await sync(scene, archive, tmp_path)
-    [refused] = result.refused
-    assert str(refused) == f"{huge}.json: is 50.0 MB; at most 16 MB are read"
-    assert result.stored == 1
-
-
-async def test_a_truncated_archive_changes_nothing(scene: Scene, tmp_path: Path) -> None:
-    name = fresh()
-    first = npm(name)
-    await scene.host("web", ("npm", name, "1.0.0"))
-    await sync(scene, zipped(tmp_path / "all.zip", first), tmp_path)
-    later = (MONDAY + HOUR).isoformat()
-    path = zipped(tmp_path / "new.zip", first | {"withdrawn": later, "modified": later})
-    path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(SourceDamaged, match=r"new\.zip is no complete zip archive"):
-        await sync(scene, path, tmp_path)
-    assert await scene.unfixed() == [first["id"]]
-
-
-async def test_a_damaged_record_is_named_and_nothing_changes(scene: Scene, tmp_path: Path) -> None:
-    good, bad = npm(fresh()), npm(fresh(), details="x" * 5000)
-    path = tmp_path / "all.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr("a-good.json", orjson.dumps(good))
-        archive.writestr("b-bad.json", orjson.dumps(bad))
-    content = bytearray(path.read_bytes())
-    content[content.index(b"xxxx") + 100] = 0x00
-    path.write_bytes(content)
-    with pytest.raises(SourceDamaged, match=r"damaged at b-bad\.json"):
-        await sync(scene, path, tmp_path)
-    async with scene.database.transaction(presented="*") as session:
-        assert await session.get(Advisory, good["id"]) is None
-
-
-async def test_a_zip_bomb_is_refused_before_it_is_unpacked(
-    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(archives, "_SMALL_ARCHIVE_BYTES", 2**20)
-    path = zipped(tmp_path / "all.zip", npm(fresh()), bomb=b"0" * (64 * 2**20))
-    with pytest.raises(SourceDamaged, match=r"most of it bomb\.json"):
-        await sync(scene, path, tmp_path)
 
 
 async def test_a_run_that_was_killed_before_matching_is_finished_by_the_next(
@@ -332,6 +213,9 @@ class _Handler(SimpleHTTPRequestHandler):
         start = 0
         if self.headers.get("If-Range") == tag:
             start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
+            if start >= len(content):
+                self.send_error(416)
+                return
         self.send_response(206 if start else 200)
         self.send_header("ETag", tag)
         self.send_header("Content-Length", str(len(content) - start))
@@ -380,3 +264,42 @@ async def test_a_download_that_broke_off_goes_on_where_it_stopped(
     result = await sync(scene, server.origin, tmp_path)
     assert result.stored == 1
     assert server.requests[-1]["Range"] == "bytes=20000-"
+
+
+async def test_a_download_that_was_killed_after_its_last_byte_begins_anew(
+    scene: Scene, server: Server, tmp_path: Path
+) -> None:
+    path = zipped(server.folder / "npm" / "all.zip", npm(fresh()))
+    downloads = tmp_path / "downloads"
+    downloads.mkdir()
+    (downloads / "npm-all.zip.part").write_bytes(path.read_bytes())
+    (downloads / "npm-all.zip.etag").write_text(f'"{hash(path.read_bytes())}"')
+    assert (await sync(scene, server.origin, tmp_path)).stored == 1
+    assert ["Range" in request for request in server.requests] == [True, False]
+
+
+async def test_an_archive_that_fails_keeps_no_other_from_coming_in(
+    scene: Scene, server: Server, tmp_path: Path
+) -> None:
+    name = fresh()
+    known = npm(name)
+    await scene.host("web", ("npm", name, "1.0.0"))
+    zipped(server.folder / "npm" / "all.zip", known)
+    (server.folder / "Debian").mkdir()
+    (server.folder / "Debian" / "all.zip").write_bytes(b"no archive")
+    with pytest.raises(SourceDamaged, match=r"^Debian: .*all\.zip is no complete zip archive"):
+        await sync_osv(
+            scene.database,
+            source=server.origin,
+            ecosystems=["npm", "Debian"],
+            downloads=tmp_path / "downloads",
+            report=quiet,
+        )
+    assert await scene.unfixed() == [known["id"]]
+
+
+async def test_what_a_host_only_calls_an_ecosystem_is_not_asked_for(scene: Scene) -> None:
+    await scene.host("web", ("AAA/../secret", fresh(), "1.0"), ("Hex:1", fresh(), "1.0"))
+    found = await fleet_ecosystems(scene.database)
+    assert "Hex" in found
+    assert not [name for name in found if name.startswith("AAA")]

@@ -183,6 +183,39 @@ def test_rpm_kernels_are_found_without_epoch_and_architecture() -> None:
     assert (kernels.running, kernels.newest) == (old, new)
 
 
+@pytest.mark.parametrize("variant", ["+rt", "+64k", "+debug", "+64k-debug"])
+def test_variants_of_rpm_kernels_are_of_the_same_version(variant: str) -> None:
+    version = "5.14.0-427.13.1.el9_4"
+    image = package("AlmaLinux:9", "kernel-core", version, "kernel", version)
+    assert kernels_of(f"{version}.aarch64{variant}", [image]).running == image
+
+
+@pytest.mark.parametrize(
+    "name", ["linux-image-6.1.0-28-amd64-unsigned", "linux-image-6.1.0-28-amd64:amd64"]
+)
+def test_an_image_without_signature_or_with_its_architecture_is_the_one_that_runs(
+    name: str,
+) -> None:
+    image = package(DEBIAN, name, "6.1.119-1", "linux", "6.1.119-1")
+    assert kernels_of("6.1.0-28-amd64", [image]).running == image
+
+
+@pytest.mark.parametrize(
+    "release",
+    [
+        "5.15.153.1-microsoft-standard-WSL2",
+        "6.9.3-mybuild+",
+        "6.8.12-4-pve",
+        "6.1.102-108.177.amzn2023.x86_64",
+        "5.15.0-209.161.7.2.el9uek.x86_64",
+        "6.6.31+rpt-rpi-v8",
+        "6.1.0-18-amd64",
+    ],
+)
+def test_a_kernel_that_somebody_patched_and_no_package_explains_is_unknown(release: str) -> None:
+    assert kernels_of(release, []).running is None
+
+
 def test_suses_kernel_is_found_by_its_flavour() -> None:
     image = package("openSUSE:Leap 15.5", "kernel-default", "5.14.21-150500.55.39.1",
                     "kernel-default", "5.14.21-150500.55.39.1")  # fmt: skip

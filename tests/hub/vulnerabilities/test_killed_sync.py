@@ -11,8 +11,8 @@ from sqlmodel import col, select
 
 from hub.vulnerabilities.matching_models import FeedState
 from hub.vulnerabilities.models import Advisory
+from tests.hub.vulnerabilities.feeding import npm, sync, zipped
 from tests.hub.vulnerabilities.scene import Scene, fresh
-from tests.hub.vulnerabilities.test_feeds import npm, sync, zipped
 
 pytestmark = pytest.mark.slow
 RECORDS = 6_000

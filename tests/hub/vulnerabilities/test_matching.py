@@ -1,11 +1,14 @@
 """Which packages an advisory affects: the traps that make scanners cry wolf, one test each."""
 
+import time
 from typing import Any
 
 import pytest
 
 from hub.severity import Severity
+from hub.vulnerabilities.index_rows import index_rows
 from hub.vulnerabilities.models import FindingState
+from hub.vulnerabilities.records import read_record
 from tests.hub.vulnerabilities.scene import HOUR, MONDAY, Scene, fixed_in, fresh, record
 
 
@@ -310,3 +313,37 @@ async def test_two_versions_of_a_package_on_one_host_are_one_finding(scene: Scen
     await scene.publish(known)
     await scene.host("web", ("npm", name, "1.0.0"), ("npm", name, "1.5.0"))
     assert await scene.unfixed() == [known["id"]]
+
+
+async def test_a_deb_that_is_named_with_its_architecture_is_the_same_package(scene: Scene) -> None:
+    name = fresh()
+    known = record("Debian:12", name, fixed_in("2.0-1"))
+    await scene.publish(known)
+    await scene.host("web", ("Debian:12", f"{name}:amd64", "1.0-1"))
+    assert await scene.unfixed() == [known["id"]]
+
+
+async def test_what_debian_holds_to_be_no_vulnerability_is_low_whatever_upstream_says(
+    scene: Scene,
+) -> None:
+    name = fresh()
+    vector = {"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}
+    forever = {"type": "ECOSYSTEM", "events": [{"introduced": "0"}]}
+    await scene.publish(
+        record("Debian:12", name, forever, severity=[vector],
+               block={"ecosystem_specific": {"urgency": "unimportant"}})
+    )  # fmt: skip
+    await scene.host("web", ("Debian:12", name, "1.0-1", name, "1.0-1"))
+    assert [finding.severity for finding in await scene.findings()] == [Severity.LOW]
+
+
+def test_a_record_of_very_many_ranges_and_versions_is_indexed_in_no_time() -> None:
+    ranges = [fixed_in(f"1.{n}.1", introduced=f"1.{n}.0", kind="SEMVER") for n in range(3_000)]
+    versions = [f"2.{n}.0" for n in range(3_000)]
+    document = read_record(
+        record("npm", fresh(), *ranges, block={"versions": versions}), name="test"
+    )
+    started = time.process_time()
+    rows = index_rows(document)
+    assert time.process_time() - started < 2
+    assert (len(rows), list(rows[-1].versions)) == (3_001, versions)
