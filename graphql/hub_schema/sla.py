@@ -1,5 +1,6 @@
 """GraphQL face of service levels: shapes and wiring only; the arithmetic is `hub.sla`'s."""
 
+import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Self
@@ -18,6 +19,7 @@ from hub_schema.enums import describe
 from hub_schema.figures import rounded
 
 MAX_HISTORY = timedelta(days=366)
+_ROUNDING = 1e-12  # what two floats may differ by that are the same share
 
 describe(
     SlaIndicator,
@@ -68,6 +70,14 @@ class BurnRates:
             day=rounded(rates["1d"], 2),
             three_days=rounded(rates["3d"], 2),
         )
+
+
+def _percent(share: float, objective: float = 1.0) -> float:
+    """Return the share rounded, but never up to what it missed: the objective, or all of it."""
+    percent = round(share * 100, 4)
+    if any(share < one - _ROUNDING and percent >= round(one * 100, 10) for one in (objective, 1.0)):
+        return math.floor(share * 1_000_000) / 10_000
+    return percent
 
 
 @strawberry.type(name="SlaTarget", description="A promise, and how it stands.")
@@ -121,10 +131,10 @@ class SlaTargetType:
             description=standing.description,
             indicator=standing.indicator,
             agent_name=standing.agent_name,
-            objective_percent=round(standing.objective * 100, 4),
+            objective_percent=round(standing.objective * 100, 10),
             window_days=standing.window_days,
             is_calendar_month=standing.is_calendar_month,
-            observed_percent=None if observed is None else round(observed * 100, 4),
+            observed_percent=None if observed is None else _percent(observed, standing.objective),
             known_percent=round(budget.known_share * 100, 1),
             budget_minutes=round(budget.budget_minutes, 1),
             consumed_minutes=rounded(budget.consumed_minutes, 1),
@@ -160,7 +170,7 @@ class SlaDayType:
         known = day.good_seconds + day.bad_seconds
         return cls(
             day=day.day,
-            observed_percent=round(day.good_seconds / known * 100, 4) if known else None,
+            observed_percent=_percent(day.good_seconds / known) if known else None,
             good_minutes=round(day.good_seconds / 60, 1),
             bad_minutes=round(day.bad_seconds / 60, 1),
         )

@@ -10,9 +10,9 @@ from hub.clock import parse_instant
 from hub.fleet.queries import agents_by_name
 from hub.principal import Permission
 from hub.severity import Severity
+from hub.trust.changes import Change
 from hub.trust.models import TrustComponent
 from hub.trust.reading import (
-    Change,
     ComponentScore,
     PastScore,
     TrustScore,

@@ -12,6 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 type Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# What networks keep to themselves, though the library calls it global: addresses of old sites, IPv4
+# in its oldest IPv6 spelling, and each network's own NAT64.
+_LOCAL = tuple(map(ipaddress.IPv6Network, ("fec0::/10", "::/96", "64:ff9b:1::/48")))
 # A resolver may block its thread for half a minute, and tenants choose the names: threads of their
 # own, so that slow names keep nobody waiting who needs one of the hub's others.
 _LOOKUPS = ThreadPoolExecutor(max_workers=16, thread_name_prefix="monsys-lookup")
@@ -46,7 +49,8 @@ def check_address(text: str, *, allow_private: bool) -> None:
     if address.is_multicast or address.is_unspecified or address.is_link_local:
         # Link-local is where clouds keep their metadata service: never anybody's to probe.
         raise ForbiddenAddressError(text)
-    if not address.is_global and not allow_private:
+    is_public = address.is_global and not any(address in network for network in _LOCAL)
+    if not is_public and not allow_private:
         raise ForbiddenAddressError(text)
 
 

@@ -5,7 +5,7 @@ An objective leaves a budget, `1 - objective`, of the window. Of the *known* sec
     error rate  = bad / known
     consumed    = error rate / budget           (1.0: nothing is left)
     burn rate   = error rate over a short period / budget   (1.0: spends it in exactly one window)
-    exhausted in = remaining x window / burn rate
+    exhausted in = remaining x window / burn rate   (a young target's budget grows meanwhile)
 
 Seconds that nobody observed are unknown: they are in no numerator and no denominator, and when too
 many of them are missing the state is unknown. While a target is younger than its window it is
@@ -16,6 +16,7 @@ objective of 100 % leaves no budget: one bad second breaches it, and nothing is 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 
 BURN_PERIODS: Mapping[str, timedelta] = {
@@ -28,6 +29,9 @@ BURN_PERIODS: Mapping[str, timedelta] = {
     "3d": timedelta(days=3),
 }
 AT_RISK_CONSUMED = 0.8
+# What two floats may differ by that are the same number: a budget spent to the last second is not
+# overspent, however its quotient was rounded.
+_ROUNDING = 1 + 1e-9
 _NOTHING, _MINUTE, _DAY = timedelta(), timedelta(minutes=1), timedelta(days=1)
 _FORECAST_PERIOD = "1d"  # long enough not to panic at one bad minute, short enough to see today
 
@@ -121,7 +125,7 @@ def budget_of(
     so_far = window - ahead
     span = min(so_far, max(age, timedelta(seconds=seen.known))) - excluded
     promised = max(_NOTHING, span + ahead - excluded_ahead)
-    allowed = 1.0 - objective
+    allowed = _allowed(objective)
     rate = seen.error_rate
     consumed_minutes = None if rate is None else rate * (span / _MINUTE)
     budget_minutes = allowed * (promised / _MINUTE)
@@ -151,7 +155,8 @@ def budget_of(
         days_until_exhausted=_days_until_exhausted(
             consumed,
             burn_rates.get(_FORECAST_PERIOD),
-            window=promised if ahead else window,
+            span=promised,
+            window=promised if ahead else so_far - excluded,
             ahead=ahead,
         ),
     )
@@ -169,13 +174,18 @@ def firing_rules(burn_rates: Mapping[str, float | None], *, window: timedelta) -
         rule
         for rule in BURN_RULES
         if min(burn_rates.get(rule.long) or 0.0, burn_rates.get(rule.short) or 0.0)
-        > rule.factor(window)
+        > rule.factor(window) * _ROUNDING
     ]
 
 
 def is_burning(burn_rates: Mapping[str, float | None], *, window: timedelta) -> bool:
     """Tell whether a rule fires."""
     return bool(firing_rules(burn_rates, window=window))
+
+
+def _allowed(objective: float) -> float:
+    """Return the share that may go badly: 0.0005 of 0.9995, which floats would make a bit less."""
+    return float(1 - Decimal(repr(objective)))
 
 
 def _state(
@@ -187,31 +197,40 @@ def _state(
     is_burning: bool,
 ) -> SlaState:
     # More bad time than a whole window may have: whatever the unknown time was, it is breached.
-    if seen.bad > allowed_seconds:
+    if seen.bad > allowed_seconds * _ROUNDING:
         return SlaState.BREACHED
     if not has_enough_data:
         return SlaState.UNKNOWN
     if consumed is None:  # no budget, and no bad second
         return SlaState.MET
-    if consumed > 1:
+    if consumed > _ROUNDING:
         return SlaState.BREACHED
-    return SlaState.AT_RISK if is_burning or consumed >= AT_RISK_CONSUMED else SlaState.MET
+    is_nearly_spent = consumed * _ROUNDING >= AT_RISK_CONSUMED
+    return SlaState.AT_RISK if is_burning or is_nearly_spent else SlaState.MET
 
 
 def _days_until_exhausted(
-    consumed: float | None, pace: float | None, *, window: timedelta, ahead: timedelta
+    consumed: float | None,
+    pace: float | None,
+    *,
+    span: timedelta,
+    window: timedelta,
+    ahead: timedelta,
 ) -> float | None:
     """Return when the budget ends at the pace of the last day; None when it never does.
 
-    At a pace below what remains, one whole window passes before the budget ends, and by then
-    today's losses have left a rolling window; a calendar month ends and begins anew.
+    The budget is of the `span`, and that of a young target grows with it up to the `window`'s. At a
+    pace that leaves some of it for one whole window, today's losses have left a rolling window by
+    then; a calendar month ends and begins anew.
     """
     if consumed is None:
         return None
-    remaining = 1.0 - consumed
-    if remaining <= 0:
+    if consumed >= 1:
         return 0.0
-    if not pace or (not ahead and pace <= remaining):
+    if not pace:
         return None
-    days = remaining * (window / _DAY) / pace
-    return None if ahead and days > ahead / _DAY else days
+    spent = consumed * (span / _DAY)  # in days at a pace of 1
+    if pace > 1 and (days := (span / _DAY - spent) / (pace - 1)) <= (window - span) / _DAY:
+        return days
+    days = (window / _DAY - spent) / pace
+    return days if (days <= ahead / _DAY if ahead else days < window / _DAY) else None

@@ -6,9 +6,8 @@ from datetime import datetime
 from itertools import batched
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import DateTime, Float, Uuid, literal, select
+from sqlalchemy import DateTime, Float, Uuid, func, literal, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
@@ -19,7 +18,7 @@ from hub.fleet.array_rows import array_rows
 from hub.sla.maintenance import excluded_share, periods_by_target
 from hub.sla.models import SlaIndicator, SlaObservation, SlaTarget
 from hub.sla.periods import BUCKET, Period
-from hub.sla.rollups import on_grid, roll_up
+from hub.sla.rollups import on_grid, roll_up, take_turns
 
 BUCKET_SECONDS = 300
 WINDOWS_DAYS = (1, 7, 28, 30, 90)
@@ -86,7 +85,7 @@ async def create_target(
         objective=objective,
         window_days=window_days,
         is_calendar_month=is_calendar_month,
-        time_zone=_time_zone(time_zone),
+        time_zone=await _time_zone(session, time_zone),
         minimum_data=minimum_data,
         created_at=made_at,
         observed_until=made_at if is_watched else None,
@@ -131,6 +130,7 @@ async def _store(
 ) -> None:
     if not observations:
         return
+    await take_turns(session, target_ids={one.target_id for one in observations})
     maintenance = await periods_by_target(
         session,
         target_ids={one.target_id for one in observations},
@@ -174,10 +174,11 @@ async def _upsert(
     )
 
 
-def _time_zone(name: str) -> str:
-    try:
-        return ZoneInfo(name).key
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise InvalidInput(
-            "`time_zone` must be a name such as UTC or Europe/Berlin.", field="time_zone"
-        ) from error
+async def _time_zone(session: AsyncSession, name: str) -> str:
+    """Return the name if the database knows it: one that it does not know ends every list."""
+    zones = func.pg_timezone_names().table_valued("name")
+    if name == "UTC" or await session.scalar(select(zones.c.name).where(zones.c.name == name)):
+        return name
+    raise InvalidInput(
+        "`time_zone` must be a name such as UTC or Europe/Berlin.", field="time_zone"
+    )

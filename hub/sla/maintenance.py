@@ -13,12 +13,13 @@ from sqlmodel import col
 
 from hub.audit.commands import append_events
 from hub.audit.events import AuditEvent, EventType
+from hub.clock import MAX_LOOKBACK
 from hub.errors import InvalidInput, NotFound
 from hub.fleet.array_rows import array_rows
 from hub.principal import Principal
 from hub.sla.models import SlaMaintenance, SlaObservation, SlaTarget
 from hub.sla.periods import BUCKET, Interval, bucket_of, joined, time_within
-from hub.sla.rollups import roll_up
+from hub.sla.rollups import roll_up, take_turns
 from hub.text import check_text
 
 MAX_REASON_CHARACTERS = 500
@@ -60,8 +61,7 @@ async def declare_maintenance(
     request_id: str | None = None,
 ) -> SlaMaintenance:
     """Take a period out of one target, or of all; what was observed in it no longer counts."""
-    if ends_at <= starts_at:
-        raise InvalidInput("`ends_at` must be after `starts_at`.", field="ends_at")
+    _check_times(starts_at, ends_at, now)
     maintenance = SlaMaintenance(
         tenant_id=principal.tenant_id,
         target_id=target_id,
@@ -108,10 +108,25 @@ async def withdraw_maintenance(
     await append_events(session, tenant_id=principal.tenant_id, events=[event], at=now)
 
 
+def _check_times(starts_at: datetime, ends_at: datetime, now: datetime) -> None:
+    for field, at in (("starts_at", starts_at), ("ends_at", ends_at)):
+        if at.tzinfo is None:
+            raise InvalidInput(
+                f"`{field}` needs an offset, as 2026-11-03T08:00:00Z has.", field=field
+            )
+        if abs(at - now) > MAX_LOOKBACK:
+            raise InvalidInput(
+                f"`{field}` must be within {MAX_LOOKBACK.days} days of now.", field=field
+            )
+    if ends_at <= starts_at:
+        raise InvalidInput("`ends_at` must be after `starts_at`.", field="ends_at")
+
+
 async def _apply(
     session: AsyncSession, tenant_id: UUID, target_id: UUID | None, period: Interval
 ) -> None:
     """Count what was observed in the period anew."""
+    await take_turns(session, target_ids=None if target_id is None else {target_id})
     first = bucket_of(period[0])
     statement = select(col(SlaObservation.target_id), col(SlaObservation.at)).where(
         col(SlaObservation.at) >= first, col(SlaObservation.at) < period[1]

@@ -17,7 +17,7 @@ from sqlmodel import col
 
 from hub.alerts.models import Alert
 from hub.fleet.models import Agent, MetricSample
-from hub.fleet.status import ONLINE_WITHIN
+from hub.fleet.status import ONLINE_WITHIN, is_in_service
 from hub.severity import Severity
 from hub.sla.commands import add_periods
 from hub.sla.models import SlaIndicator, SlaTarget
@@ -77,7 +77,13 @@ async def _watched_targets(session: AsyncSession, now: datetime) -> list[_Watche
             col(SlaTarget.observed_until),
             col(SlaTarget.last_heard_at),
         )
-        .where(col(SlaTarget.indicator).in_(_WATCHED), col(SlaTarget.observed_until) < now)
+        .where(
+            col(SlaTarget.indicator).in_(_WATCHED),
+            col(SlaTarget.observed_until) < now,
+            # A server that was retired counts nowhere: its silence is no outage.
+            col(SlaTarget.agent_id).not_in(select(col(Agent.id)).where(~is_in_service()))
+            | col(SlaTarget.agent_id).is_(None),
+        )
         .order_by(col(SlaTarget.id))
         .with_for_update(skip_locked=True)
     )
@@ -145,12 +151,15 @@ async def _alerts(
 
 
 def _up(target: _Watched, heard: Sequence[datetime]) -> list[Period]:
-    """Return when the agent was heard of within the limit, and, where watched, when not."""
+    """Return when the agent was heard of within the limit, and, where watched, when not.
+
+    One that never reported is not down: whether it is up is unknown.
+    """
     covered = joined(
         (max(at, target.turn[0]), min(at + ONLINE_WITHIN, target.turn[1])) for at in heard
     )
     good = [Period(*one, is_good=True) for one in covered]
-    if not target.was_watched:
+    if not target.was_watched or not heard:
         return good
     return good + [Period(*one, is_good=False) for one in complement(covered, target.turn)]
 

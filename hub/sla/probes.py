@@ -5,6 +5,7 @@ would resolve the name again; here the connection goes to the very address that 
 """
 
 import asyncio
+import re
 import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -13,6 +14,9 @@ from hub.errors import InvalidInput
 from hub.sla.addresses import ForbiddenAddressError, addresses_of, check_address
 
 _MAX_STATUS_LINE = 4096
+_STATUS_LINE = re.compile(rb"HTTP/1\.[0-9] +([0-9]{3})(?=[ \r\n])")
+_MAX_EARLY_ANSWERS = 5
+_EARLY = frozenset(range(100, 200)) - {101}  # after 101 it is no longer HTTP
 _PORTS = {"http": 80, "https": 443}
 _CONTROL = frozenset(map(chr, range(33)))
 
@@ -90,20 +94,34 @@ async def _status(request: Request) -> int:
     )
     try:
         # Whatever lies between: what answers is what was checked.
-        check_address(writer.get_extra_info("peername")[0], allow_private=request.allow_private)
+        peer = writer.get_extra_info("peername")
+        if peer is None:
+            raise ConnectionResetError  # it hung up before anybody could look
+        check_address(peer[0], allow_private=request.allow_private)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         writer.write(
             f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nUser-Agent: monsys-probe/1\r\n"
             "Accept: */*\r\nConnection: close\r\n\r\n".encode("ascii")
         )
         await writer.drain()
-        line = await reader.readuntil(b"\n")
-        version, status, *_ = line.split(maxsplit=2)
-        if not version.startswith(b"HTTP/1."):
-            raise ValueError(version)
-        return int(status)
+        return await _final_status(reader, request.expected_status)
     finally:
         writer.transport.abort()
+
+
+async def _final_status(reader: asyncio.StreamReader, expected: int) -> int:
+    """Read the status; of those that only say that the answer is coming (103, say), the next."""
+    for _ in range(_MAX_EARLY_ANSWERS):
+        found = _STATUS_LINE.match(await reader.readuntil(b"\n"))
+        if found is None:
+            break
+        status = int(found[1])
+        # RFC 9110 15.2: a client has to expect them, whether it asked for them or not.
+        if status not in _EARLY or status == expected:
+            return status
+        while (await reader.readuntil(b"\n")).strip():
+            pass
+    raise ValueError("not HTTP")
 
 
 def _tls(request: Request) -> ssl.SSLContext:

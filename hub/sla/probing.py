@@ -132,7 +132,11 @@ async def record_answers(
     answers: dict[UUID, Answer],
     now: datetime,
 ) -> None:
-    """Store the answers, and the time that the answers before them held for."""
+    """Store the answers, and the time that the answers before them held for.
+
+    Slow answers of one minute may come after those of the next one: what was asked before the last
+    answer that is known says nothing new, and its time is counted already.
+    """
     asked = {due.target_id: due for due in probes}
     rows = await session.execute(
         select(col(SlaProbe.target_id), col(SlaProbe.probed_at), col(SlaProbe.is_good))
@@ -142,7 +146,9 @@ async def record_answers(
     )
     periods = []
     for target_id, probed_at, is_good in rows.all():
-        if probed_at is not None and is_good is not None and probed_at < now:
+        if probed_at is not None and probed_at >= now:
+            continue
+        if probed_at is not None and is_good is not None:
             holds_until = probed_at + _HOLDS_FOR_INTERVALS * asked[target_id].interval
             periods.append((target_id, Period(probed_at, min(now, holds_until), is_good)))
         await session.execute(

@@ -3,7 +3,7 @@
 The difference of two rows is any window: 90 days cost two look-ups, as five minutes do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -25,7 +25,7 @@ from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
 from hub.fleet.array_rows import array_rows
-from hub.sla.models import SlaHour, SlaObservation
+from hub.sla.models import SlaHour, SlaObservation, SlaTarget
 
 _HOURS = SlaHour.__table__  # type: ignore[attr-defined]
 _OBSERVATIONS = SlaObservation.__table__  # type: ignore[attr-defined]
@@ -44,6 +44,19 @@ def counted(seconds: Any) -> ColumnElement[float]:
     """Return what counts of an observation's seconds: what is not maintenance, on the grid."""
     counts = col(seconds) * (1 - col(SlaObservation.excluded_share))
     return func.round(counts * GRID, type_=Float()) / GRID
+
+
+async def take_turns(session: AsyncSession, *, target_ids: Collection[UUID] | None) -> None:
+    """Let writers of these targets (None: of all) wait for one another until the transaction ends.
+
+    An hour is added up from all its observations. Of two at once neither would see what the other
+    one stored, and the later sum would leave it out, in that hour and in all after it.
+    """
+    target = col(SlaTarget.id)
+    statement = select(target).order_by(target).with_for_update(key_share=True)
+    if target_ids is not None:
+        statement = statement.where(target.in_(target_ids))
+    await session.execute(statement)
 
 
 async def roll_up(

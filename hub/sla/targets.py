@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -194,7 +195,8 @@ def _objective(percent: float) -> float:
             "`objective_percent` must be above 0 and up to 100, such as 99.9.",
             field="objective_percent",
         )
-    return percent / _HUNDRED
+    # In decimals: 99.9 / 100 of floats is more than 0.999, and would promise more than was said.
+    return float(Decimal(repr(percent)) / 100)
 
 
 def _minimum_data(percent: float) -> float:

@@ -36,6 +36,7 @@ from sqlmodel import col
 from hub.alerts.models import Alert, AlertState
 from hub.detections.models import Detection, DetectionState
 from hub.fleet.models import Agent, AgentPackage
+from hub.fleet.status import is_in_service
 from hub.severity import Severity, severity_of
 from hub.trust.commands import Signal, record_signals
 from hub.trust.host_facts import backups, certificates, identities
@@ -178,14 +179,14 @@ def _gone(collection: Collection) -> Select[*tuple[Any, ...]]:
 
 
 def _looked_at(*filters: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-    """Select an info signal for each agent that the source can tell about."""
+    """Select an info signal for each agent in service that the source can tell about."""
     return select(
         col(Agent.name).label("subject"),
         literal(_LOOKED_AT, Text).label("key"),
         literal("Looked at", Text).label("title"),
         literal(Severity.INFO.value, Text).label("severity"),
         _NOW.label("since"),
-    ).where(*filters)
+    ).where(is_in_service(), *filters)
 
 
 def _findings() -> Select[*tuple[Any, ...]]:
@@ -204,6 +205,7 @@ def _findings() -> Select[*tuple[Any, ...]]:
         .where(
             col(Finding.state).in_([FindingState.OPEN, FindingState.REBOOT_PENDING]),
             col(Finding.severity_rank) > Severity.INFO.rank,
+            is_in_service(),
         )
         .group_by(col(Agent.name), col(Finding.advisory_id))
     )
@@ -258,7 +260,7 @@ def _waiting_of(
             func.min(began_at).label("since"),
         )
         .join(Agent, col(Agent.id) == col(table.agent_id))
-        .where(is_open, or_(*too_long))
+        .where(is_open, or_(*too_long), is_in_service())
         .group_by(col(Agent.name))
     )
 

@@ -165,13 +165,15 @@ def stored_cost(one: Contributor) -> dict[str, object]:
         "title": one.title,
         "since": one.since.isoformat(),
         "points": one.points,
+        "cost": one.cost,
+        "cost_of_source": one.cost_of_source,
     }
 
 
 async def _contributors(session: AsyncSession, sums: Arithmetic) -> list[Contributor]:
     oldest = await oldest_subjects(session, [cost.problem for cost, _ in sums.points])
     return [
-        contributor_of(cost, points, oldest[cost.problem])
+        contributor_of(cost, points, sums.raws, oldest[cost.problem])
         for cost, points in sums.points
         if cost.problem in oldest
     ]

@@ -7,7 +7,6 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Float,
-    Integer,
     Select,
     Text,
     and_,
@@ -25,7 +24,8 @@ from sqlmodel import col
 
 from hub.fleet.fact_models import FactKind, HostFact
 from hub.fleet.models import Agent
-from hub.severity import Severity
+from hub.fleet.status import is_in_service
+from hub.severity import Severity, severity_of
 
 _NOW = bindparam("now", type_=DateTime(timezone=True))
 _MAX_TITLE = 200
@@ -45,7 +45,7 @@ def certificates() -> Select[*tuple[Any, ...]]:
     item = _items()
     not_after = cast(item["not_after"].astext, DateTime(timezone=True))
     severity = case(
-        *((not_after <= _NOW + soon, literal(loudness.value)) for soon, loudness in _EXPIRY)
+        *((not_after <= _NOW + soon, literal(loudness.rank)) for soon, loudness in _EXPIRY)
     )
     longest = max(soon for soon, _ in _EXPIRY)
     found = _found(
@@ -72,9 +72,7 @@ def backups() -> Select[*tuple[Any, ...]]:
         item,
         key=item["name"].astext,
         title=func.concat("Backup is not fresh: ", item["name"].astext),
-        severity=case(
-            (is_mild, literal(Severity.MEDIUM.value)), else_=literal(Severity.HIGH.value)
-        ),
+        severity=case((is_mild, literal(Severity.MEDIUM.rank)), else_=literal(Severity.HIGH.rank)),
         since=func.coalesce(newest + allowed, col(HostFact.changed_at)),
         condition=func.coalesce(newest + allowed < _NOW, literal(value=True)),
     )
@@ -89,16 +87,16 @@ def identities() -> Select[*tuple[Any, ...]]:
         account,
         key=func.concat("root ", account["name"].astext),
         title=func.concat("A second account is root: ", account["name"].astext),
-        severity=literal(Severity.HIGH.value),
+        severity=literal(Severity.HIGH.rank),
         since=col(HostFact.changed_at),
-        condition=and_(cast(account["uid"].astext, Integer) == 0, account["name"].astext != "root"),
+        condition=and_(account["uid"].astext == "0", account["name"].astext != "root"),
     )
     sudo = _found(
         FactKind.SUDOERS,
         rule,
         key=func.concat("sudo ", rule["who"].astext),
         title=func.concat("Everything without a password through sudo: ", rule["who"].astext),
-        severity=literal(Severity.MEDIUM.value),
+        severity=literal(Severity.MEDIUM.rank),
         since=col(HostFact.changed_at),
         condition=and_(
             rule["is_passwordless"].astext == "true",
@@ -127,23 +125,26 @@ def _found(
     *,
     key: ColumnElement[str],
     title: ColumnElement[str],
-    severity: ColumnElement[str],
+    severity: ColumnElement[int],
     since: Any,
     condition: ColumnElement[bool],
 ) -> Select[*tuple[Any, ...]]:
-    """Select what is wrong as the Trust Score takes it; the same key of a host once."""
+    """Select what is wrong as the Trust Score takes it; the same key of a host once, at its worst.
+
+    Servers that were retired count nowhere, whatever they told last.
+    """
     short_key = func.left(key, _MAX_KEY)
     return (
         select(
             col(Agent.name).label("subject"),
             short_key.label("key"),
             func.min(func.left(title, _MAX_TITLE)).label("title"),
-            func.min(severity).label("severity"),
+            severity_of(func.max(severity)).label("severity"),
             func.min(since).label("since"),
         )
         .select_from(HostFact)
         .join(Agent, col(Agent.id) == col(HostFact.agent_id))
-        .where(col(HostFact.kind) == kind, item.is_not(None), condition)
+        .where(col(HostFact.kind) == kind, item.is_not(None), condition, is_in_service())
         .group_by(col(Agent.name), short_key)
     )
 
@@ -163,5 +164,5 @@ def _with_looked_at(kind: FactKind, *found: Select[*tuple[Any, ...]]) -> Select[
         literal("Looked at", Text).label("title"),
         literal(Severity.INFO.value, Text).label("severity"),
         _NOW.label("since"),
-    ).where(has_told)
+    ).where(has_told, is_in_service())
     return select(union_all(*found, looked_at).subquery())

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -55,14 +55,20 @@ class SnapshotKey:
     inputs_hash: str
 
 
-async def words_at(session: AsyncSession, *, at: datetime) -> list[Word]:
+async def words_at(
+    session: AsyncSession, *, at: datetime, clocks_ahead: timedelta = timedelta()
+) -> list[Word]:
     """Return the newest word about each (source, subject, key) in the 30 days before a moment.
 
-    A word's `since` looks further back, over all the bad words with no good one between.
+    A word's `since` looks further back, over all the bad words with no good one between. Words of
+    clocks that are ahead of the hub's are of the future; `clocks_ahead` takes them as known.
     """
+    until = at + clocks_ahead
     identity = (col(TrustSignal.source), col(TrustSignal.subject), col(TrustSignal.key))
     observed_at = col(TrustSignal.observed_at)
-    was_good = (col(TrustSignal.severity) == Severity.INFO) | (col(TrustSignal.resolved_at) <= at)
+    was_good = (col(TrustSignal.severity) == Severity.INFO) | (
+        col(TrustSignal.resolved_at) <= until
+    )
     known = (
         select(
             col(TrustSignal.component),
@@ -76,7 +82,7 @@ async def words_at(session: AsyncSession, *, at: datetime) -> list[Word]:
             .over(partition_by=identity)
             .label("last_good_at"),
         )
-        .where(observed_at <= at)
+        .where(observed_at <= until)
         .subquery("known")
     )
     last_good_at = known.c.last_good_at
@@ -108,7 +114,7 @@ async def words_at(session: AsyncSession, *, at: datetime) -> list[Word]:
             severity=row.severity,
             observed_at=row.observed_at,
             since=row.began_at or row.observed_at,
-            is_resolved=row.resolved_at is not None and row.resolved_at <= at,
+            is_resolved=row.resolved_at is not None and row.resolved_at <= until,
         )
         for row in rows
     ]

@@ -25,6 +25,7 @@ from sqlmodel import col
 
 from hub.prepared import PreparedRead
 from hub.severity import Severity
+from hub.trust.changes import Change, changes_between
 from hub.trust.models import TrustComponent, TrustSnapshot, TrustState
 from hub.trust.score import COMPONENT_WEIGHTS, Contributor
 
@@ -40,8 +41,6 @@ _NO_SNAPSHOT: Mapping[str, Any] = {
     "costs": (),
     "weights_version": 1,
 }
-MAX_CHANGES = 8
-_NOTICED_POINTS = 0.05  # what shows once rounded to a decimal
 _INSTANT = DateTime(timezone=True)
 
 
@@ -54,18 +53,6 @@ class ComponentScore:
     score: float | None
     delta_day: float | None
     delta_week: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A problem that costs more or fewer points of the total than a week ago."""
-
-    component: TrustComponent
-    source: str
-    key: str
-    title: str
-    since: datetime | None  # None when it is gone
-    points: float  # below 0 when it lowers the score
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +137,7 @@ async def trust_score(session: AsyncSession, *, now: datetime) -> TrustScore:
             for name in TrustComponent
         ],
         contributors=[_contributor(stored) for stored in newest["contributors"]],
-        changes=_changes(week["costs"], newest["costs"]) if "week" in rows else (),
+        changes=changes_between(week, newest) if "week" in rows else (),
         weights_version=newest["weights_version"],
     )
 
@@ -212,32 +199,6 @@ def _component_score(
         delta_day=delta(newest, day),
         delta_week=delta(newest, week),
     )
-
-
-def _changes(
-    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
-) -> list[Change]:
-    """Return the problems whose points changed noticeably, the largest changes first."""
-
-    def by_problem(costs: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], Mapping[str, Any]]:
-        return {(one["component"], one["source"], one["key"]): one for one in costs}
-
-    old, new = by_problem(before), by_problem(after)
-    nothing: Mapping[str, Any] = {"points": 0.0}
-    changes = [
-        Change(
-            component=TrustComponent(problem[0]),
-            source=problem[1],
-            key=problem[2],
-            title=(new.get(problem) or old[problem])["title"],
-            since=datetime.fromisoformat(new[problem]["since"]) if problem in new else None,
-            points=old.get(problem, nothing)["points"] - new.get(problem, nothing)["points"],
-        )
-        for problem in {*old, *new}
-    ]
-    noticed = [change for change in changes if abs(change.points) >= _NOTICED_POINTS]
-    noticed.sort(key=lambda one: (-abs(one.points), one.component, one.source, one.key))
-    return noticed[:MAX_CHANGES]
 
 
 def _contributor(stored: Mapping[str, Any]) -> Contributor:

@@ -4,7 +4,7 @@ It finds the same numbers, or says that it did not; the job that runs it repairs
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import batched
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,8 @@ from hub.trust.queries import words_at
 from hub.trust.words import Word
 
 _SUBJECTS_A_BATCH = 2_000
+# What was said counts as soon as it is said, also where the sender's clock is ahead.
+_CLOCKS_AHEAD = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ async def rebuild_score(session: AsyncSession, *, tenant_id: UUID, now: datetime
     collected = set(
         await session.scalars(select(col(TrustSource.source)).where(col(TrustSource.is_collected)))
     )
-    words = await words_at(session, at=now)
+    words = await words_at(session, at=now, clocks_ahead=_CLOCKS_AHEAD)
     for table in (TrustWord, TrustProblem, TrustSource):
         await session.execute(delete(table))
     digest = bytes(32)

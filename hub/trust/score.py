@@ -86,6 +86,8 @@ class Contributor:
     affected: int  # how many have it
     since: datetime  # when the first of them got it
     points: float
+    cost: float = 0.0  # to its source, before the source's bound
+    cost_of_source: float = 0.0  # of all the source's problems together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,7 @@ class Arithmetic:
     total: float | None
     components: Mapping[TrustComponent, float | None]
     points: Sequence[tuple[Cost, float]]  # most points first
+    raws: Mapping[SourceKey, float]  # what each source's problems cost together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +126,8 @@ def score_of(
         if word.is_bad:
             bad_words[word.component, word.source, word.key].append(word)
     costly = tuple(
-        _contributor(cost, points, bad_words[cost.problem]) for cost, points in sums.points
+        _contributor(cost, points, sums.raws, bad_words[cost.problem])
+        for cost, points in sums.points
     )
     return Score(
         total=sums.total,
@@ -150,18 +154,20 @@ def arithmetic(
     }
     weight_with_data = sum(weights[name] for name in TrustComponent if name in by_component)
     if not weight_with_data:
-        return Arithmetic(total=None, components=scores, points=())
+        return Arithmetic(total=None, components=scores, points=(), raws=raws)
     total = sum(score * weights[name] for name, score in scores.items() if score is not None)
     points = [
         (cost, _gain(by_component[cost.component], cost) * weights[cost.component])
         for cost in costs
     ]
-    points.sort(key=lambda one: (-one[1], one[0].problem))
+    # Of a component at 0 no problem alone gains anything; then those that cost most come first.
+    points.sort(key=lambda one: (-one[1], -one[0].cost, one[0].problem))
     return Arithmetic(
         # The clamp only takes away what floating point may add beyond the bounds.
         total=min(100.0, max(0.0, total / weight_with_data)),
         components=scores,
         points=[(cost, gain / weight_with_data) for cost, gain in points[:MAX_COSTS]],
+        raws=raws,
     )
 
 
@@ -249,13 +255,18 @@ def _by_problem(
     return by_problem
 
 
-def _contributor(cost: Cost, points: float, bad: Sequence[Word]) -> Contributor:
-    oldest = sorted(bad, key=lambda word: (word.began_at, word.subject))
-    return contributor_of(cost, points, [(word.began_at, word.subject) for word in oldest])
+def _contributor(
+    cost: Cost, points: float, raws: Mapping[SourceKey, float], bad: Sequence[Word]
+) -> Contributor:
+    oldest = sorted((word.began_at, word.subject) for word in bad)
+    return contributor_of(cost, points, raws, oldest)
 
 
 def contributor_of(
-    cost: Cost, points: float, oldest: Sequence[tuple[datetime, str]]
+    cost: Cost,
+    points: float,
+    raws: Mapping[SourceKey, float],
+    oldest: Sequence[tuple[datetime, str]],
 ) -> Contributor:
     """Return the contributor, from those of its subjects that have it longest."""
     return Contributor(
@@ -268,4 +279,6 @@ def contributor_of(
         affected=cost.affected,
         since=oldest[0][0],
         points=points,
+        cost=cost.cost,
+        cost_of_source=raws[cost.component, cost.source],
     )

@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from hub.sla.budget import BURN_RULES, Budget, Seconds, SlaState, budget_of, is_burning
+from hub.sla.budget import (
+    BURN_PERIODS,
+    BURN_RULES,
+    Budget,
+    Seconds,
+    SlaState,
+    budget_of,
+    is_burning,
+)
 
 DAYS_30 = timedelta(days=30)
 MONTH = DAYS_30.total_seconds()  # 2,592,000 s
@@ -160,3 +168,67 @@ def test_days_until_exhausted_follow_the_pace_of_the_last_day(
     day = Seconds(86_400 - bad_of_last_day, bad_of_last_day)
     budget = standing(bad=bad_minutes * 60, recent={"1d": day})
     assert budget.days_until_exhausted == (None if days is None else pytest.approx(days))
+
+
+@pytest.mark.parametrize("objective", [0.9, 0.95, 0.99, 0.998, 0.999, 0.9995, 0.9999, 0.99999])
+def test_the_borders_are_where_they_are_written(objective: float) -> None:
+    allowed = round(MONTH * (1 - objective), 6)  # 0.0005 of 2,592,000 s are 1,296 s, say
+
+    def state(bad: float) -> SlaState:
+        return standing(objective=objective, bad=bad).state
+
+    assert state(allowed) is SlaState.AT_RISK  # spent to the last second, and not overspent
+    assert state(allowed + 0.001) is SlaState.BREACHED
+    assert state(allowed * 0.8) is SlaState.AT_RISK
+    assert state(allowed * 0.8 - 0.001) is SlaState.MET
+
+
+@pytest.mark.parametrize("objective", [0.99, 0.999, 0.9995])
+@pytest.mark.parametrize("rule", BURN_RULES, ids=lambda rule: rule.long)
+def test_a_pace_of_exactly_the_factor_does_not_exceed_it(rule: Any, objective: float) -> None:
+    def at(pace: float) -> Budget:
+        bad = {name: BURN_PERIODS[name].total_seconds() * round(1 - objective, 6) * pace
+               for name in (rule.long, rule.short)}  # fmt: skip
+        recent = {name: Seconds(BURN_PERIODS[name].total_seconds() - lost, lost)
+                  for name, lost in bad.items()}  # fmt: skip
+        return standing(objective=objective, recent=recent)
+
+    factor = round(rule.factor(DAYS_30), 6)
+    assert not is_burning(at(factor).burn_rates, window=DAYS_30)
+    assert is_burning(at(factor + 0.001).burn_rates, window=DAYS_30)
+
+
+@pytest.mark.parametrize(
+    ("life_days", "bad_minutes", "pace", "days"),
+    [
+        # 2 days allow 2.88 minutes, 1.44 are spent. Each day adds 1.44 and takes 10 x 1.44 away:
+        # 1.44 / (9 x 1.44). Over the whole window it would seem to last 0.5 x 30 / 10 = 1.5 days.
+        (2, 1.44, 10, 1 / 9),
+        # 29 days allow 41.76, half is spent: at a pace of 3 it would last 20.88 / 2.88 = 7.25 days,
+        # but in a day the window is full; 43.2 - 20.88 are then spent at 4.32 a day.
+        (29, 20.88, 3, (43.2 - 20.88) / 4.32),
+        # At a pace below 1 the budget of a young target grows faster than it is spent.
+        (2, 1.44, 0.9, None),
+    ],
+)
+def test_a_young_target_s_budget_ends_when_it_is_spent_and_not_when_a_full_one_were(
+    life_days: float, bad_minutes: float, pace: float, days: float | None
+) -> None:
+    life, bad, day_bad = life_days * 86_400, bad_minutes * 60, 86.4 * pace
+    budget = standing(
+        age=timedelta(days=life_days),
+        seen=Seconds(good=life - bad, bad=bad),
+        recent={"1d": Seconds(86_400 - day_bad, day_bad)},
+    )
+    assert budget.days_until_exhausted == (None if days is None else pytest.approx(days))
+
+
+def test_the_forecast_is_the_minutes_that_remain_at_the_day_s_pace() -> None:
+    # 27 of 30 days count: 38.88 minutes are allowed. 864 s of a day are lost at a pace of 10.
+    budget = standing(
+        excluded=timedelta(days=3),
+        seen=Seconds(good=27 * 86_400 - 600, bad=600),
+        recent={"1d": Seconds(86_400 - 864, 864)},
+    )
+    assert budget.remaining_minutes == pytest.approx(28.88)
+    assert budget.days_until_exhausted == pytest.approx(28.88 / 14.4)

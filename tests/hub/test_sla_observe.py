@@ -14,6 +14,8 @@ from hub.clock import utc_now
 from hub.database import Database
 from hub.fleet.commands import insert_metric_samples, touch_agents
 from hub.fleet.reports import Sample
+from hub.fleet.retirement import retire_agent
+from hub.principal import Role
 from hub.severity import Severity
 from hub.sla.alarms import sound_alarms
 from hub.sla.commands import Observation, create_target, record_observations
@@ -22,7 +24,7 @@ from hub.sla.observe import observe_targets
 from hub.sla.periods import BUCKET, bucket_of
 from hub.sla.queries import sla_standings
 from hub.tenancy.models import Tenant
-from tests.factories import make_agent
+from tests.factories import make_agent, person
 
 NOW = bucket_of(utc_now()) - timedelta(days=1)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -80,6 +82,32 @@ async def test_silence_while_nobody_watched_is_unknown(database: Database, tenan
     await watch(database, tenant, SlaIndicator.AGENT_UP, agent.id)
     await report(database, tenant, agent.id, NOW + MINUTE, NOW + 30 * MINUTE)
     assert await observe(database, tenant, NOW + 60 * MINUTE) == (180, 0)
+
+
+async def test_an_agent_that_never_reported_is_unknown_and_not_down(
+    database: Database, tenant: Tenant
+) -> None:
+    agent = await make_agent(database, tenant)
+    await watch(database, tenant, SlaIndicator.AGENT_UP, agent.id)
+    assert await observe(database, tenant, NOW + 2 * MINUTE) == (0, 0)
+    await report(database, tenant, agent.id, NOW + 3 * MINUTE)
+    # Silent from 2:00 on, when somebody watched; heard of at 3:00.
+    assert await observe(database, tenant, NOW + 4 * MINUTE) == (60, 60)
+
+
+async def test_a_retired_server_s_silence_is_no_outage(database: Database, tenant: Tenant) -> None:
+    agent = await make_agent(database, tenant)
+    await watch(database, tenant, SlaIndicator.AGENT_UP, agent.id)
+    await report(database, tenant, agent.id, NOW)
+    assert await observe(database, tenant, NOW + 2 * MINUTE) == (90, 30)
+    async with database.transaction(tenant_id=tenant.id) as session:
+        await retire_agent(
+            session,
+            principal=person(tenant, role=Role.ADMIN),
+            agent_id=agent.id,
+            now=NOW + 2 * MINUTE,
+        )
+    assert await observe(database, tenant, NOW + 4 * MINUTE) == (90, 30)
 
 
 async def test_open_alerts_are_bad_time_but_for_those_of_service_levels(

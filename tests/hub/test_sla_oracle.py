@@ -1,5 +1,6 @@
 """Roll-ups against an oracle that goes through the history minute by minute."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -163,6 +164,28 @@ async def test_a_word_that_comes_late_or_twice_reaches_every_later_hour(
     assert [(one.good_seconds, one.bad_seconds) for one in days] == [
         (86_200, 200), (86_400, 0), (86_400, 0),
     ]  # fmt: skip
+
+
+async def test_words_that_come_at_once_are_all_in_the_sums(
+    database: Database, tenant: Tenant
+) -> None:
+    history = History({}, (), START + 288 * BUCKET)
+    target_id = await store(database, tenant, history, window_days=1)
+
+    async def tell(numbers: range) -> None:
+        async with database.transaction(tenant_id=tenant.id) as session:
+            observations = [
+                Observation(target_id=target_id, at=START + n * BUCKET,
+                            good_seconds=299, bad_seconds=1)
+                for n in numbers
+            ]  # fmt: skip
+            await record_observations(session, tenant_id=tenant.id, observations=observations)
+
+    await asyncio.gather(*(tell(range(first, 288, 6)) for first in range(6)))
+    async with database.transaction(tenant_id=tenant.id) as session:
+        [day] = await sla_days(session, target_id=target_id, since=START, until=history.now)
+    assert (day.good_seconds, day.bad_seconds) == (288 * 299, 288)
+    assert (await standing(database, tenant, history.now)).budget.known_share == 1
 
 
 async def test_maintenance_is_in_neither_side_and_can_be_withdrawn(

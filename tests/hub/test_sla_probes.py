@@ -56,6 +56,14 @@ async def answering(answer: bytes, *, delay: float = 0) -> AsyncIterator[tuple[s
         (b"HTTP/1.1 503 Busy\r\n\r\n", Answer(is_good=False, reason="status_503")),
         (b"HTTP/1.1 301 Moved\r\nLocation: /\r\n\r\n", Answer(is_good=False, reason="status_301")),
         (b"SSH-2.0-OpenSSH_9.2\r\n", Answer(is_good=False, reason="not_http")),
+        (b"HTTP/1.1 " + b"9" * 100 + b" OK\r\n\r\n", Answer(is_good=False, reason="not_http")),
+        (b"HTTP/1.1 2_00 OK\r\n\r\n", Answer(is_good=False, reason="not_http")),
+        # RFC 9110 15.2: what comes before the answer is none.
+        (
+            b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+            Answer(is_good=True),
+        ),
+        (b"HTTP/1.1 102 Processing\r\n\r\n" * 9, Answer(is_good=False, reason="not_http")),
         (b"", Answer(is_good=False, reason="not_http")),
         (b"H" * 10_000, Answer(is_good=False, reason="not_http")),
     ],
@@ -85,6 +93,7 @@ async def test_no_answer_in_time_no_listener_and_no_tls_are_bad_answers() -> Non
         *("169.254.169.254", "224.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1"),
         *("::1", "::", "fe80::1", "fe80::1%eth0", "fd00::1", "ff02::1", "2001:db8::1"),
         *("::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::"),
+        *("::127.0.0.1", "64:ff9b:1::7f00:1", "fec0::1"),
     ],
 )
 def test_private_and_special_addresses_are_forbidden(address: str) -> None:
@@ -165,3 +174,51 @@ async def test_answers_hold_until_the_next_one_and_not_for_ever(
     # Good from 0:00 to 1:00; refused from 1:00 on, which holds for two intervals.
     assert [tuple(row) for row in rows] == [(60, 120)]
     assert (stored.is_good, stored.probed_at) == (True, now)
+
+
+async def test_slow_answers_that_come_after_newer_ones_count_no_time_again(
+    database: Database, tenant: Tenant
+) -> None:
+    began = bucket_of(utc_now()) - timedelta(hours=1)
+    async with database.transaction(tenant_id=tenant.id) as session:
+        target = await create_target(
+            session,
+            tenant_id=tenant.id,
+            name="Shop",
+            indicator=SlaIndicator.HTTP_PROBE,
+            objective=0.99,
+        )
+        await set_probe(
+            session,
+            tenant_id=tenant.id,
+            target_id=target.id,
+            request=Request("https://shop.example.com"),
+            interval=MINUTE,
+        )
+        due = await due_probes(session, now=began)
+        # What was asked in the minutes 1 and 3 is answered after what was asked in 2 and 4.
+        for minutes, is_good in ((0, True), (2, True), (1, False), (4, True), (3, False)):
+            await record_answers(
+                session,
+                tenant_id=tenant.id,
+                probes=due,
+                answers={target.id: Answer(is_good)},
+                now=began + minutes * MINUTE,
+            )
+        good, bad = col(SlaObservation.good_seconds), col(SlaObservation.bad_seconds)
+        rows = (await session.execute(select(good, bad))).all()
+        stored = (await session.scalars(select(SlaProbe))).one()
+    assert [tuple(row) for row in rows] == [(240, 0)]
+    assert (stored.is_good, stored.probed_at) == (True, began + 4 * MINUTE)
+
+
+async def test_one_that_hangs_up_before_anybody_could_look_is_unreachable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nobody(_writer: asyncio.StreamWriter, _name: str) -> None:
+        return None  # as asyncio says it of a connection that was reset meanwhile
+
+    monkeypatch.setattr(asyncio.StreamWriter, "get_extra_info", nobody)
+    async with answering(b"HTTP/1.1 200 OK\r\n\r\n") as (address, _):
+        answer = await probe(Request(address, allow_private=True))
+    assert answer == Answer(is_good=False, reason="unreachable")

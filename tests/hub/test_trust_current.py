@@ -39,7 +39,7 @@ from tests.conftest import Statements
 from tests.factories import make_agent, make_tenant
 
 MONDAY = datetime(2026, 11, 2, 8, tzinfo=UTC)
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 COMPONENT_OF = {
     "a": TrustComponent.CVES,
     "b": TrustComponent.CVES,
@@ -186,6 +186,19 @@ async def test_a_rebuild_repairs_what_drifted(database: Database, tenant: Tenant
     async with database.transaction(tenant_id=tenant.id) as session:
         rebuilt = await rebuild_score(session, tenant_id=tenant.id, now=MONDAY + HOUR)
     assert rebuilt.has_drifted
+    assert (await state_of(database, tenant)).score_total == 60
+
+
+async def test_a_rebuild_keeps_what_clocks_that_are_ahead_said(
+    database: Database, tenant: Tenant
+) -> None:
+    ahead = MONDAY + 4 * MINUTE
+    resolved = replace(bad("h1", "k2", Severity.HIGH), resolved_at=ahead)
+    await record(database, tenant, bad("h1", "k1", Severity.CRITICAL, ahead), resolved)
+    assert (await state_of(database, tenant)).score_total == 60
+    async with database.transaction(tenant_id=tenant.id) as session:
+        rebuilt = await rebuild_score(session, tenant_id=tenant.id, now=MONDAY)
+    assert not rebuilt.has_drifted
     assert (await state_of(database, tenant)).score_total == 60
 
 

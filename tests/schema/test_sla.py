@@ -93,3 +93,48 @@ async def test_costs_one_statement_and_shows_nothing_of_others(
     statements.clear()
     assert await targets(database, connector(tenant), TOOL) == []
     assert len(statements) == 1, "\n\n".join(statements)
+
+
+async def test_what_was_missed_by_a_second_does_not_look_kept(
+    database: Database, tenant: Tenant
+) -> None:
+    now = utc_now()
+    last = now.replace(minute=now.minute // 5 * 5, second=0, microsecond=0) - timedelta(minutes=5)
+    async with database.transaction(tenant_id=tenant.id) as session:
+        target = await create_target(
+            session,
+            tenant_id=tenant.id,
+            name="No entry is lost",
+            indicator=SlaIndicator.CUSTOM,
+            objective=1.0,
+            created_at=now - timedelta(days=90),
+        )
+        await record_observations(
+            session,
+            tenant_id=tenant.id,
+            observations=[
+                Observation(
+                    target_id=target.id,
+                    at=last - timedelta(minutes=5 * number),
+                    good_seconds=300 - (number == 9),
+                    bad_seconds=number == 9,
+                )
+                for number in range(30 * 288 - 2)
+            ],
+        )
+    [shown] = await targets(database, connector(tenant), TOOL)
+    # A second of 30 days is 0.00004 %: 99.99996 would be rounded to 100.
+    assert (shown["state"], shown["observed_percent"]) == ("breached", 99.9999)
+
+
+async def test_a_promise_is_shown_as_it_was_made(database: Database, tenant: Tenant) -> None:
+    async with database.transaction(tenant_id=tenant.id) as session:
+        await create_target(
+            session,
+            tenant_id=tenant.id,
+            name="Seven nines",
+            indicator=SlaIndicator.CUSTOM,
+            objective=0.9999999,
+        )
+    [shown] = await targets(database, connector(tenant), TOOL)
+    assert shown["objective_percent"] == 99.99999

@@ -98,6 +98,9 @@ async def test_an_address_is_asked_as_it_was_told(database: Database, tenant: Te
         ({"minimumDataPercent": 101}, "minimumDataPercent"),
         ({"windowDays": 31}, "windowDays"),
         ({"timeZone": "Mars/Olympus"}, "timeZone"),
+        ({"timeZone": "Europe"}, "timeZone"),  # a folder of zones
+        ({"timeZone": "posixrules"}, "timeZone"),  # Python has it, the database does not
+        ({"timeZone": "x" * 300}, "timeZone"),
         ({"agentId": "7c0e4c1e-6d0b-4c57-9a0e-111111111111"}, "agentId"),
         ({"indicator": "agent_up"}, "agentId"),
         ({"indicator": "http_probe"}, "probe"),
@@ -201,6 +204,47 @@ async def test_maintenance_is_declared_and_withdrawn(database: Database, tenant:
         "sla_maintenance_declared",
         "sla_maintenance_withdrawn",
     ]
+
+
+@pytest.mark.parametrize(
+    ("told", "field"),
+    [
+        ({"startsAt": "2026-11-02T08:00:00"}, "startsAt"),
+        ({"endsAt": "2026-11-02T08:00:00"}, "endsAt"),
+        ({"endsAt": "9999-12-31T23:59:59Z"}, "endsAt"),
+        ({"startsAt": "0001-01-01T00:03:00+14:00"}, "startsAt"),
+    ],
+)
+async def test_maintenance_that_is_at_no_moment_or_far_away_is_refused_by_field(
+    database: Database, tenant: Tenant, told: dict[str, str], field: str
+) -> None:
+    now = utc_now()
+    fine = {
+        "startsAt": now.isoformat(),
+        "endsAt": (now + timedelta(hours=1)).isoformat(),
+        "reason": "New disks.",
+    }
+    async with signed_in(database, person(tenant, role=Role.ADMIN)) as client:
+        error = await run(client, "declareMaintenance", {**fine, **told})
+    assert (error["code"], error["field"]) == ("INVALID_INPUT", field)
+    assert await logged(database, tenant) == []
+
+
+async def test_percent_are_kept_in_decimals(database: Database, tenant: Tenant) -> None:
+    promised = {"99.9": 0.999, "99.99": 0.9999, "99.95": 0.9995, "100": 1.0}
+    async with signed_in(database, person(tenant, role=Role.ADMIN)) as client:
+        for name in promised:
+            told = {**PROMISE, "name": name, "objectivePercent": float(name)}
+            await run(client, "createSlaTarget", told)
+    # 99.9 / 100 of floats is 0.9990000000000001: a budget spent to the second would be overspent.
+    assert {one.name: one.objective for one in await targets(database, tenant)} == promised
+
+
+async def test_a_zone_that_people_live_in_is_taken(database: Database, tenant: Tenant) -> None:
+    told = {**PROMISE, "isCalendarMonth": True, "timeZone": "Europe/Berlin"}
+    async with signed_in(database, person(tenant, role=Role.ADMIN)) as client:
+        await run(client, "createSlaTarget", told)
+    assert [one.time_zone for one in await targets(database, tenant)] == ["Europe/Berlin"]
 
 
 async def test_private_addresses_are_allowed_by_an_admin(
