@@ -97,13 +97,21 @@ async def resolve_alerts(
     session: AsyncSession, *, tenant_id: UUID, fingerprints: Collection[str], at: datetime
 ) -> int:
     """Resolve the open alerts of these causes; return how many were open."""
-    resolved = await session.scalars(
-        update(Alert)
+    # Locked in the order in which `record_alerts` takes them, so that nobody waits in a ring.
+    locked = (
+        select(col(Alert.id))
         .where(
             col(Alert.tenant_id) == tenant_id,
             col(Alert.fingerprint) == any_(literal(list(fingerprints), ARRAY(Text))),
             col(Alert.state) == AlertState.OPEN,
         )
+        .order_by(col(Alert.fingerprint))
+        .with_for_update()
+        .cte("locked")
+    )
+    resolved = await session.scalars(
+        update(Alert)
+        .where(col(Alert.tenant_id) == tenant_id, col(Alert.id) == locked.c.id)
         .values(state=AlertState.RESOLVED, resolved_at=func.greatest(at, col(Alert.opened_at)))
         .returning(col(Alert.id)),
         execution_options={"synchronize_session": False},

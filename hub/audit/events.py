@@ -17,6 +17,7 @@ class EventType(StrEnum):
     """Everything the hub writes down. People search for these words, so they do not change."""
 
     AGENT_ENROLLED = "agent_enrolled"
+    AGENT_ENROLMENT_REFUSED = "agent_enrolment_refused"
     AGENT_RETIRED = "agent_retired"
     ALERTS_MUTED = "alerts_muted"
     ALERTS_UNMUTED = "alerts_unmuted"

@@ -63,12 +63,13 @@ async def retire_keys(session: AsyncSession, *, agent_id: UUID, now: datetime) -
     return len(retired.all())
 
 
-async def has_living_key(session: AsyncSession, *, agent_id: UUID) -> bool:
-    """Tell whether some machine reports as this agent."""
-    statement = select(col(AgentKey.digest)).where(
+async def living_key_pinned_at(session: AsyncSession, *, agent_id: UUID) -> datetime | None:
+    """Return since when the machine that reports as this agent does; None when there is none."""
+    statement = select(col(AgentKey.pinned_at)).where(
         col(AgentKey.agent_id) == agent_id, col(AgentKey.revoked_at).is_(None)
     )
-    return await session.scalar(statement) is not None
+    pinned_at: datetime | None = await session.scalar(statement)
+    return pinned_at
 
 
 async def is_trusted(session: AsyncSession, *, digest: str) -> bool:

@@ -56,6 +56,7 @@ class ClaimedToken:
     name: str | None
     tags: Sequence[str]
     made_by: str
+    created_at: datetime
 
 
 async def issue_enrolment_token(
@@ -68,7 +69,7 @@ async def issue_enrolment_token(
     tags: Sequence[str] = (),
     lifetime: timedelta = DEFAULT_LIFETIME,
 ) -> IssuedToken:
-    """Make a token. With a name it is good for that host only, whichever machine it is now."""
+    """Make a token. With a name it is good for that host only: a new one, or one to replace."""
     if not timedelta(minutes=1) <= lifetime <= LONGEST_LIFETIME:
         raise InvalidInput(
             f"`minutes` must be 1 to {LONGEST_LIFETIME // timedelta(minutes=1)} (7 days).",
@@ -165,7 +166,12 @@ async def claim_token(session: AsyncSession, *, digest: str, now: datetime) -> C
             col(EnrolmentToken.expires_at) > now,
         )
         .values(used_at=now)
-        .returning(col(EnrolmentToken.name), col(EnrolmentToken.tags), col(EnrolmentToken.made_by)),
+        .returning(
+            col(EnrolmentToken.name),
+            col(EnrolmentToken.tags),
+            col(EnrolmentToken.made_by),
+            col(EnrolmentToken.created_at),
+        ),
         execution_options={"synchronize_session": False},
     )
     row = claimed.one_or_none()

@@ -87,6 +87,7 @@ async def land_reports(
         if report.figures is not None and report.key_digest in agents
     ]
     if is_copied:
+        samples.sort(key=lambda sample: (sample.agent_id.int, sample.at))
         await _copy(transaction, tenant_id, samples, partitions)
     await _mark_late(transaction, tenant_id, samples, now)
     return set(agents)

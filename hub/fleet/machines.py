@@ -1,29 +1,24 @@
 """A machine enrols: the token is used up, the machine becomes a server, its key is pinned.
 
-Who a machine is:
-
-* A machine that the tenant knows by its digest is the same server, whatever it is called now.
-* A name that only other tools spoke of, or whose server has no key any more, is taken over.
-* A token made for a name gives that name to whichever machine shows it: a server was replaced.
-* Otherwise a name that another machine has is refused. No suffix is invented: two servers of nearly
-  the same name would be mistaken for each other.
+Who it is, `machine_identity` says. What was taken over, renamed or refused is in the audit trail.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from hub.audit.commands import append_events
 from hub.audit.events import AuditEvent, EventType
 from hub.errors import Conflict, Unauthenticated
-from hub.fleet.agent_keys import has_living_key, pin_key
+from hub.fleet.agent_keys import pin_key, retire_keys
 from hub.fleet.agent_names import check_agent_name
 from hub.fleet.enrollment import check_places, lock_plan
 from hub.fleet.enrolment_tokens import ClaimedToken, claim_token, note_user_of_token
+from hub.fleet.machine_identity import KnownServer, NotYoursError, name_to_keep, server_of
 from hub.fleet.models import Agent, AgentKey, EnrolmentToken
 from hub.fleet.signatures import public_key_digest
 from hub.principal import PrincipalKind
@@ -50,12 +45,16 @@ class EnrolledMachine:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    id: UUID
-    name: str
-    machine_digest: str | None
-    is_retired: bool
+class IdentityRefusedError(Exception):
+    """A machine asked for what belongs to another; the audit trail shall tell of it.
+
+    It is told in a transaction of its own: this one is rolled back, and the token stays good.
+    """
+
+    def __init__(self, message: str, *, tenant_id: UUID, event: AuditEvent) -> None:
+        super().__init__(message)
+        self.tenant_id = tenant_id
+        self.event = event
 
 
 async def enrol_machine(
@@ -79,7 +78,13 @@ async def enrol_machine(
     name = _wanted_name(token, machine)
     # From here on the enrolments of one tenant take turns.
     plan = await lock_plan(session)
-    server = await _server_of(session, machine=machine, name=name, token=token)
+    try:
+        server = await server_of(
+            session, machine_digest=machine.digest, name=name, token=token, now=now
+        )
+    except NotYoursError as refusal:
+        event = _refusal(name, token)
+        raise IdentityRefusedError(str(refusal), tenant_id=tenant_id, event=event) from refusal
     if server is None or server.is_retired:
         # Under its own name: the one that it wants may be that of a server which has a place.
         await check_places(session, plan, names=[name if server is None else server.name])
@@ -87,8 +92,12 @@ async def enrol_machine(
         enrolled = EnrolledMachine(uuid4(), name, is_new=True)
         await _insert(session, tenant_id, enrolled, machine=machine, token=token, now=now)
     else:
-        kept = await _name_to_keep(session, server=server, name=name, machine=machine, token=token)
+        kept = await name_to_keep(
+            session, server=server, name=name, is_chosen=bool(token.name or machine.chosen_name)
+        )
         enrolled = EnrolledMachine(server.id, kept, is_new=False)
+        # Reports lock the key first and then the server; so does this, or both could wait.
+        await retire_keys(session, agent_id=server.id, now=now)
         await _update(session, enrolled, machine, token)
     await pin_key(
         session,
@@ -99,7 +108,7 @@ async def enrol_machine(
         now=now,
     )
     await note_user_of_token(session, digest=token.digest, agent_id=enrolled.agent_id)
-    event = _event(enrolled, token)
+    event = _event(enrolled, token, server, machine)
     await append_events(session, tenant_id=tenant_id, events=[event], at=now)
     return enrolled
 
@@ -130,52 +139,6 @@ def _wanted_name(token: ClaimedToken, machine: Machine) -> str:
             field="name",
         )
     return check_agent_name(token.name or machine.chosen_name or machine.host_name)
-
-
-async def _server_of(
-    session: AsyncSession, *, machine: Machine, name: str, token: ClaimedToken
-) -> _Known | None:
-    """Return the server that this machine is, if the tenant has it."""
-    statement = select(
-        col(Agent.id), col(Agent.name), col(Agent.machine_digest), col(Agent.retired_at)
-    ).where(or_(col(Agent.machine_digest) == machine.digest, col(Agent.name) == name))
-    known = [
-        _Known(row.id, row.name, row.machine_digest, row.retired_at is not None)
-        for row in await session.execute(statement)
-    ]
-    for server in known:
-        if server.machine_digest == machine.digest:
-            return server
-    if not known:
-        return None
-    namesake = known[0]
-    if token.name == name or not await has_living_key(session, agent_id=namesake.id):
-        return namesake
-    raise _name_is_taken()
-
-
-async def _name_to_keep(
-    session: AsyncSession, *, server: _Known, name: str, machine: Machine, token: ClaimedToken
-) -> str:
-    """Return what a known machine is called from now on: what it wants, if nobody else is."""
-    if server.name == name:
-        return name
-    taken = await session.scalar(
-        select(col(Agent.id)).where(col(Agent.name) == name, col(Agent.id) != server.id)
-    )
-    if taken is None:
-        return name
-    if token.name or machine.chosen_name:
-        raise _name_is_taken()
-    return server.name
-
-
-def _name_is_taken() -> Conflict:
-    return Conflict(
-        "Another machine is enrolled under this name. Choose another with `--name`; or, if this"
-        " machine replaces that one, use a token made for the name (`monsys agent token NAME`).",
-        field="name",
-    )
 
 
 async def _insert(
@@ -221,14 +184,28 @@ async def _update(
     )
 
 
-def _event(enrolled: EnrolledMachine, token: ClaimedToken) -> AuditEvent:
+def _event(
+    enrolled: EnrolledMachine, token: ClaimedToken, server: KnownServer | None, machine: Machine
+) -> AuditEvent:
+    details: dict[str, str | bool] = {
+        "agent": enrolled.name,
+        "again": not enrolled.is_new,
+        "token_made_by": token.made_by,
+    }
+    if server is not None and server.name != enrolled.name:
+        details["renamed_from"] = server.name
+    if server is not None and server.machine_digest not in {None, machine.digest}:
+        details["replaced_machine"] = True
+    return _audited(EventType.AGENT_ENROLLED, enrolled.name, details)
+
+
+def _refusal(name: str, token: ClaimedToken) -> AuditEvent:
+    details: dict[str, str | bool] = {"agent": name, "token_made_by": token.made_by}
+    event = _audited(EventType.AGENT_ENROLMENT_REFUSED, name, details)
+    return replace(event, outcome="refused")
+
+
+def _audited(event_type: EventType, name: str, details: dict[str, str | bool]) -> AuditEvent:
     return AuditEvent(
-        event_type=EventType.AGENT_ENROLLED,
-        actor=enrolled.name,
-        actor_kind=PrincipalKind.AGENT.value,
-        details={
-            "agent": enrolled.name,
-            "again": not enrolled.is_new,
-            "token_made_by": token.made_by,
-        },
+        event_type=event_type, actor=name, actor_kind=PrincipalKind.AGENT.value, details=details
     )

@@ -13,12 +13,13 @@ from limits.aio.strategies import FixedWindowRateLimiter
 from limits.storage import storage_from_string
 from pydantic import BaseModel, ConfigDict, Field
 
+from hub.audit.commands import append_events
 from hub.clock import utc_now
 from hub.database import Database, enter
-from hub.errors import InvalidInput, Throttled, Unauthenticated
+from hub.errors import Conflict, InvalidInput, Throttled, Unauthenticated
 from hub.faults import ProblemResponse
 from hub.fleet.enrolment_tokens import presented_digest, tenant_of_token
-from hub.fleet.machines import Machine, enrol_machine
+from hub.fleet.machines import IdentityRefusedError, Machine, enrol_machine
 from hub.fleet.retirement import retire_itself
 from hub.fleet.signatures import (
     KEY_HEADER,
@@ -160,23 +161,29 @@ async def _enroll(
     seal = await _checked_seal(request, public_key)
     digest = presented_digest(enrolment.token)
     database: Database = request.app.state.database
-    async with database.transaction(presented=digest) as session:
-        tenant_id = await tenant_of_token(session, digest=digest)
-        await enter(session, tenant_id=tenant_id)
-        enrolled = await enrol_machine(
-            session,
-            tenant_id=tenant_id,
-            token_digest=digest,
-            machine=Machine(
-                host_name=enrolment.host_name,
-                chosen_name=enrolment.name,
-                digest=enrolment.machine_digest,
-                public_key=public_key,
-                sequence=seal.sequence,
-                agent_version=enrolment.agent_version,
-            ),
-            now=utc_now(),
-        )
+    try:
+        async with database.transaction(presented=digest) as session:
+            tenant_id = await tenant_of_token(session, digest=digest)
+            await enter(session, tenant_id=tenant_id)
+            enrolled = await enrol_machine(
+                session,
+                tenant_id=tenant_id,
+                token_digest=digest,
+                machine=Machine(
+                    host_name=enrolment.host_name,
+                    chosen_name=enrolment.name,
+                    digest=enrolment.machine_digest,
+                    public_key=public_key,
+                    sequence=seal.sequence,
+                    agent_version=enrolment.agent_version,
+                ),
+                now=utc_now(),
+            )
+    except IdentityRefusedError as refusal:
+        async with database.transaction(tenant_id=refusal.tenant_id) as session:
+            events = [refusal.event]
+            await append_events(session, tenant_id=refusal.tenant_id, events=events, at=utc_now())
+        raise Conflict(str(refusal), field="name") from refusal
     return Enrolled(
         agent_id=enrolled.agent_id,
         name=enrolled.name,

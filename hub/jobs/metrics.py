@@ -13,6 +13,10 @@ from hub.fleet.partitions import drop_metric_partitions
 from hub.fleet.rollups import roll_up_hours, roll_up_late_hours
 
 _log = structlog.get_logger(__name__)
+# A transaction that began within an hour may be stored after it, and leaves no mark that it is
+# late: it was not. So an hour is added up once all that began within it has ended, on every hub's
+# clock.
+SETTLED_AFTER = timedelta(minutes=3)
 _MAX_TURNS = 2_000  # two years of hours: a history that was there before the first roll-up
 
 
@@ -25,7 +29,7 @@ async def roll_up_metrics(database: Database, tenant_id: UUID, _slot: datetime) 
     for roll_up in (roll_up_hours, roll_up_late_hours):
         for _ in range(_MAX_TURNS):
             async with database.transaction(tenant_id=tenant_id) as session:
-                if not await roll_up(session, tenant_id=tenant_id, now=utc_now()):
+                if not await roll_up(session, tenant_id=tenant_id, now=utc_now() - SETTLED_AFTER):
                     break
     return True
 

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 from nacl.signing import SigningKey
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlmodel import col
 
 from hub.audit.models import AuditRow
@@ -270,15 +270,123 @@ async def test_a_second_machine_of_the_same_name_is_refused_and_told_how(
     assert (await servers(database, tenant))["web-01"] == UUID(first.json()["agent_id"])
 
 
-async def test_a_token_for_a_name_lets_a_replacement_take_the_name_over(
+async def test_a_token_for_a_name_lets_a_replacement_take_over_what_is_silent(
     http: httpx2.AsyncClient, database: Database, tenant: Tenant
 ) -> None:
     first = await Box().enrol(http, await a_token(database, tenant))
+    await has_been_silent(database, tenant)
     replacement = Box("fresh-install")
     second = await replacement.enrol(http, await a_token(database, tenant, name="web-01"))
     assert second.json()["agent_id"] == first.json()["agent_id"]
     assert second.json()["name"] == "web-01"
     assert await living_keys(database, tenant) == 1
+    assert (await told(database, tenant))[-1] == (
+        "agent_enrolled",
+        {
+            "agent": "web-01",
+            "again": True,
+            "token_made_by": "ada@example.com",
+            "replaced_machine": True,
+        },
+    )
+
+
+async def test_a_token_for_a_name_replaces_no_machine_that_still_reports(
+    http: httpx2.AsyncClient, database: Database, tenant: Tenant
+) -> None:
+    first = await Box().enrol(http, await a_token(database, tenant))
+    await has_been_silent(database, tenant)
+    async with database.transaction(tenant_id=tenant.id) as session:
+        seen_at = utc_now() - timedelta(seconds=80)
+        await session.execute(update(Agent).values(last_seen_at=seen_at))
+    token = await a_token(database, tenant, name="web-01")
+    status, message = refusal(await Box().enrol(http, token))
+    assert (status, message.split(".")[0]) == (
+        409,
+        "The machine that is enrolled under this name still reports",
+    )
+    await nothing_was_taken(database, tenant, first)
+
+
+async def test_a_token_that_was_made_for_a_new_server_replaces_none_that_came_since(
+    http: httpx2.AsyncClient, database: Database, tenant: Tenant
+) -> None:
+    leaked = await a_token(database, tenant, name="web-01", age=timedelta(minutes=50))
+    first = await Box().enrol(http, await a_token(database, tenant))
+    await has_been_silent(database, tenant, minutes=40)
+    status, message = refusal(await Box().enrol(http, leaked))
+    assert (status, message.split(".")[0]) == (
+        409,
+        "Another machine enrolled under this name after the token was made",
+    )
+    await nothing_was_taken(database, tenant, first)
+
+
+async def test_a_token_for_a_new_server_does_not_rename_a_known_machine(
+    http: httpx2.AsyncClient, database: Database, tenant: Tenant
+) -> None:
+    box = Box()
+    first = await box.enrol(http, await a_token(database, tenant))
+    token = await a_token(database, tenant, name="web-02")
+    status, message = refusal(await box.enrol(http, token))
+    assert (status, message.split(".")[0]) == (
+        409,
+        "This machine is enrolled under another name than the token's",
+    )
+    await nothing_was_taken(database, tenant, first, wanted="web-02")
+    assert (await Box().enrol(http, token)).json()["name"] == "web-02"  # it stayed good
+
+
+async def test_a_machine_may_show_a_token_made_for_its_own_name_at_any_time(
+    http: httpx2.AsyncClient, database: Database, tenant: Tenant
+) -> None:
+    box = Box()
+    tokens = [await a_token(database, tenant, name="web-01") for _ in range(2)]
+    answers = [await box.enrol(http, token) for token in tokens]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert len({answer.json()["agent_id"] for answer in answers}) == 1
+
+
+async def test_that_a_machine_is_called_otherwise_now_is_told(
+    http: httpx2.AsyncClient, database: Database, tenant: Tenant
+) -> None:
+    box = Box()
+    await box.enrol(http, await a_token(database, tenant))
+    await box.enrol(http, await a_token(database, tenant), name="web-09")
+    assert (await told(database, tenant))[-1] == (
+        "agent_enrolled",
+        {
+            "agent": "web-09",
+            "again": True,
+            "token_made_by": "ada@example.com",
+            "renamed_from": "web-01",
+        },
+    )
+
+
+async def has_been_silent(database: Database, tenant: Tenant, *, minutes: int = 2) -> None:
+    """Let all keys have been pinned so long ago, and nothing have come since."""
+    async with database.transaction(tenant_id=tenant.id) as session:
+        pinned_at = utc_now() - timedelta(minutes=minutes)
+        await session.execute(update(AgentKey).values(pinned_at=pinned_at))
+
+
+async def told(database: Database, tenant: Tenant) -> list[tuple[str, dict[str, object]]]:
+    async with database.transaction(tenant_id=tenant.id) as session:
+        rows = await session.scalars(select(AuditRow).order_by(col(AuditRow.seq)))
+        return [(row.event_type, row.details) for row in rows]
+
+
+async def nothing_was_taken(
+    database: Database, tenant: Tenant, first: httpx2.Response, *, wanted: str = "web-01"
+) -> None:
+    """Assert that the server is the machine that it was, and that the attempt is known."""
+    assert await servers(database, tenant) == {"web-01": UUID(first.json()["agent_id"])}
+    assert await living_keys(database, tenant) == 1
+    assert (await told(database, tenant))[-1] == (
+        "agent_enrolment_refused",
+        {"agent": wanted, "token_made_by": "ada@example.com"},
+    )
 
 
 async def test_a_token_for_a_name_is_good_for_no_other(

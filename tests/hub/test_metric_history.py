@@ -26,7 +26,8 @@ from hub.fleet.metric_models import LateMetricHour, MetricHour, MetricRollUp
 from hub.fleet.models import MetricSample
 from hub.fleet.reports import AgentReport, Figures, Sample
 from hub.fleet.rollups import KEEP_HOURS, forget_old_hours
-from hub.jobs.metrics import roll_up_metrics
+from hub.jobs import metrics
+from hub.jobs.metrics import SETTLED_AFTER, roll_up_metrics
 from hub.tenancy.models import Tenant
 from tests.factories import make_agent
 
@@ -73,8 +74,12 @@ async def series(
         return await metric_series(session, agent_id=agent_id, since=since, until=utc_now())
 
 
-async def roll_up(database: Database, tenant: Tenant) -> None:
-    await roll_up_metrics(database, tenant.id, utc_now())
+async def roll_up(database: Database, tenant: Tenant, *, at: datetime | None = None) -> None:
+    """Add up what is over; as a rule at a time at which the last hour is over for long enough."""
+    moment = at or hour_of(utc_now()) + SETTLED_AFTER
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(metrics, "utc_now", lambda: moment)
+        await roll_up_metrics(database, tenant.id, moment)
 
 
 def alike(one: Range, other: Range) -> bool:
@@ -174,6 +179,60 @@ async def test_what_comes_late_reaches_its_hour(database: Database, tenant: Tena
     assert (before.sample_count, after.sample_count) == (618, 620)
     assert after.cpu_percent.high == 100.0
     async with database.transaction(tenant_id=tenant.id) as session:
+        assert await session.scalar(select(func.count()).select_from(LateMetricHour)) == 0
+
+
+async def test_what_is_stored_while_its_hour_ends_is_added_up_with_it(
+    database: Database, tenant: Tenant
+) -> None:
+    agent_id = await agent_with_history(database, tenant)
+    over = hour_of(utc_now())
+    key = AgentSince(agent_id, over - DAYS)
+    report = AgentReport(Figures(at=over - timedelta(seconds=2), cpu_percent=100.0))
+    async with database.transaction(tenant_id=tenant.id) as session:
+        # It began within the hour, so nothing says that it is late; and it takes its time.
+        await record_report(
+            session,
+            tenant_id=tenant.id,
+            agent_id=agent_id,
+            report=report,
+            received_at=over - timedelta(seconds=1),
+        )
+        await roll_up(database, tenant, at=over + timedelta(seconds=1))
+    await roll_up(database, tenant)
+    async with database.transaction(tenant_id=tenant.id) as session:
+        assert await session.scalar(select(col(MetricRollUp.rolled_until))) == over
+    after = await summary(database, tenant, key)
+    assert after is not None
+    assert (after.sample_count, after.cpu_percent.high) == (619, 100.0)
+
+
+async def test_a_host_that_was_away_for_a_day_is_in_its_hours_once(
+    database: Database, tenant: Tenant
+) -> None:
+    agent_id = await agent_with_history(database, tenant)
+    key = AgentSince(agent_id, hour_of(utc_now()) - DAYS)
+    await roll_up(database, tenant)
+    first = hour_of(utc_now()) - timedelta(days=1)
+    kept = [Figures(at=first + timedelta(minutes=5 * n), cpu_percent=50.0) for n in range(12 * 24)]
+    for turn in range(2):  # the answer to the first was lost, so all of it is sent again
+        for some in (kept[:100], kept[100:]):
+            async with database.transaction(tenant_id=tenant.id) as session:
+                for figures in some:
+                    await record_report(
+                        session,
+                        tenant_id=tenant.id,
+                        agent_id=agent_id,
+                        report=AgentReport(figures),
+                    )
+            # While it catches up, hours are added up that it has told one half of.
+            await roll_up(database, tenant)
+        found = await summary(database, tenant, key)
+        assert found is not None
+        assert found.sample_count == 618 + len(kept), turn
+    async with database.transaction(tenant_id=tenant.id) as session:
+        hours = select(func.sum(col(MetricHour.sample_count)))
+        assert await session.scalar(hours) == 618 + len(kept)
         assert await session.scalar(select(func.count()).select_from(LateMetricHour)) == 0
 
 

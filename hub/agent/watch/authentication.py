@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from hub.agent.configuration import LogSettings
+from hub.agent.watch.accounts_file import Account, read_accounts
 from hub.agent.watch.accounts_log import read_account_message
 from hub.agent.watch.folding import fold
 from hub.agent.watch.host import Host, is_there
@@ -55,8 +56,7 @@ class AuthenticationWatcher:
             has_more |= tail.has_more
             records += _records(((line.text, line.position) for line in tail.lines), now)
         cursor = self._read_journal(memory, records)
-        observed = [(event, record.position) for record in records
-                    if (event := _read(record, attempts)) is not None]  # fmt: skip
+        observed = self._observed(records, attempts)
         told = {"logs": left, "cursor": cursor, "attempts": attempts.memory(now)}
         return Look(fold(observed), told, has_more=has_more)
 
@@ -75,6 +75,30 @@ class AuthenticationWatcher:
         found, cursor = self._journal.read(memory["cursor"], max_bytes=self._max_bytes)
         records += found
         return cursor
+
+    def _observed(
+        self, records: list[LogRecord], attempts: Attempts
+    ) -> list[tuple[ObservedEvent, str]]:
+        """Return what the records tell, and where they stood."""
+        accounts = None
+        observed = []
+        for record in records:
+            event = _read(record, attempts)
+            if event is not None and record.run_by:
+                accounts = read_accounts(self._host) or [] if accounts is None else accounts
+                event = event if _is_of_runner(event, record, accounts) else None
+            if event is not None:
+                observed.append((event, record.position))
+        return observed
+
+
+def _is_of_runner(event: ObservedEvent, record: LogRecord, accounts: list[Account]) -> bool:
+    """Tell whether sudo or su speaks of whoever ran it.
+
+    An account that `/etc/passwd` does not know is of a directory, whose names are not asked for.
+    """
+    names = {account.name for account in accounts if account.uid in record.run_by}
+    return not names or event.details.get("by", event.user) in names
 
 
 def _records(lines: Iterable[tuple[str, str]], now: datetime) -> list[LogRecord]:

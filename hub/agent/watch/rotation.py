@@ -1,11 +1,18 @@
-"""The older parts of a log: what rotation left beside it."""
+"""The older parts of a log: what rotation left beside it.
+
+A name proves little. Files that somebody put there (`auth.log.9`, a backup, an archive unpacked to
+be read) look like older parts, and are none of what was rotated since the last look: only what
+follows on the log without a gap, and was written since, can be.
+"""
 
 import os
 import re
 import stat
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+_TICK_SECONDS = 1.0
 _COMPRESSED = re.compile(r"\.(gz|xz|bz2|zst|lz4|Z)$")
 _NUMBERED = re.compile(r"\.(\d{1,6})$")
 _DATED = re.compile(r"[-.](\d{8}(?:[-_T]?\d{1,10})?)$")
@@ -22,11 +29,17 @@ class Part:
     modified_ns: int
     changed_ns: int
     is_compressed: bool
+    order: tuple[int, str] = (0, "")  # among the older parts: its number below zero, or its date
 
     @property
     def identity(self) -> tuple[int, int]:
         """What stays the same when the file is renamed."""
         return self.device, self.inode
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether rotation counts it up. Most begin with `.1`: a `.0` may be anything."""
+        return self.order[0] < 0 and not self.order[1]
 
 
 def part_at(path: Path) -> Part | None:
@@ -51,11 +64,25 @@ def older_parts(path: Path) -> list[Part]:
         if order is not None:
             try:
                 if entry.is_file():
-                    found.append((order, _part(Path(entry.path), entry.stat())))
+                    found.append(_part(Path(entry.path), entry.stat(), order))
             except OSError:  # compressed or deleted meanwhile
                 continue
-    found.sort(key=lambda item: item[0])
-    return [part for _, part in found]
+    return sorted(found, key=lambda part: part.order)
+
+
+def new_parts(parts: list[Part], known: Iterable[Sequence[int]], *, since: float) -> list[Part]:
+    """Return the newest parts, back to the first that was there or was written before `since`.
+
+    Time stamps are of the kernel's last tick, and may lie a little before the clock's.
+    """
+    identities = {tuple(identity) for identity in known}
+    oldest_ns = int((since - _TICK_SECONDS) * 1e9)
+    new: list[Part] = []
+    for part in reversed(parts):
+        if part.identity in identities or part.modified_ns < oldest_ns:
+            break
+        new.insert(0, part)
+    return new
 
 
 def _order(name: str, base: str) -> tuple[int, str] | None:
@@ -72,7 +99,7 @@ def _order(name: str, base: str) -> tuple[int, str] | None:
     return None
 
 
-def _part(path: Path, found: os.stat_result) -> Part:
+def _part(path: Path, found: os.stat_result, order: tuple[int, str] = (0, "")) -> Part:
     return Part(
         path=path,
         inode=found.st_ino,
@@ -81,4 +108,5 @@ def _part(path: Path, found: os.stat_result) -> Part:
         modified_ns=found.st_mtime_ns,
         changed_ns=found.st_ctime_ns,
         is_compressed=_COMPRESSED.search(path.name) is not None,
+        order=order,
     )

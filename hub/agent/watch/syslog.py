@@ -26,6 +26,7 @@ class LogRecord:
     message: str
     raw: str
     position: str
+    run_by: frozenset[int] = frozenset()  # whose program it was: the journal knows, if not root's
 
 
 def parse_line(line: str, *, now: datetime, position: str) -> LogRecord | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hub.agent.watch.lines import Line, line_of, read_lines
 from hub.agent.watch.place import Place, at_end, at_start, is_intact, starts_alike
-from hub.agent.watch.rotation import Part, older_parts, part_at
+from hub.agent.watch.rotation import Part, new_parts, older_parts, part_at
 from hub.agent.watch.watcher import Memory
 
 # Its lines take ten times as much memory while they are read, and the agent has 60 MB.
@@ -48,7 +48,7 @@ def read_tail(
     known = [list(part.identity) for part in older]
     if memory is None:
         current = None if live is None else at_end(live)
-        return Tail([], _memory([], current, known))
+        return Tail([], _memory([], current, known, now))
     followed, current, lines = [], None, []
     carry, has_more = b"", False
     for step in _plan(memory, live, older, now):
@@ -68,14 +68,17 @@ def read_tail(
             carry = begun
         elif begun:  # nobody will finish it any more
             lines.append(line_of(reading.place, reading.place.offset, begun))
-    return Tail(lines, _memory(followed, current, known), has_more)
+    return Tail(lines, _memory(followed, current, known, now), has_more)
 
 
-def _memory(followed: list[Place], current: Place | None, known: list[list[int]]) -> Memory:
+def _memory(
+    followed: list[Place], current: Place | None, known: list[list[int]], now: float
+) -> Memory:
     return {
         "followed": [asdict(place) for place in followed],
         "current": None if current is None else asdict(current),
         "known": known,
+        "at": now,
     }
 
 
@@ -87,46 +90,52 @@ def _plan(memory: Memory, live: Part | None, older: list[Part], now: float) -> I
     for place in followed:
         if place.identity in by_identity:
             yield _Step(by_identity[place.identity], place)
-    known = {tuple(identity) for identity in memory["known"]}
-    unknown = [part for part in older if part.identity not in known]
+    new = new_parts(older, memory["known"], since=memory.get("at", 0.0))
     if current is None:
-        seen = {place.identity for place in followed}
-        new = [part for part in unknown if part.identity not in seen]
         yield from _renamed(new, now)
         yield from _living(live, turn=1 + max((place.turn for place in followed), default=0))
     elif live is not None and live.identity == current.identity and is_intact(live, current):
-        copies = unknown if current.offset == 0 else []
+        copies = new if current.offset == 0 else []
         yield from _unread(copies, current)
         yield _Step(live, replace(current, carry="") if copies else current, is_live=True)
     else:
-        yield from _rotated(current, live, older, unknown, now)
+        yield from _rotated(current, live, older, new, now)
 
 
 def _rotated(
-    current: Place, live: Part | None, older: list[Part], unknown: list[Part], now: float
+    current: Place, live: Part | None, older: list[Part], new: list[Part], now: float
 ) -> Iterator[_Step]:
     """Yield what is left of the file we were in, then the files made after it."""
     renamed = [part.identity == current.identity and is_intact(part, current) for part in older]
+    turn = current.turn + 1
     if any(renamed):
-        index = renamed.index(True)
-        copies = [part for part in older[:index] if current.offset == 0 and part in unknown]
+        index = len(renamed) - 1 - renamed[::-1].index(True)  # it may have other names besides
+        copies = [part for part in older[:index] if current.offset == 0 and part in new]
         yield from _unread(copies, current)
         here = replace(current, carry="") if copies else current
         yield _Step(older[index], replace(here, until=now + FOLLOW_RENAMED_SECONDS))
-        yield from _renamed(older[index + 1 :], now, turn=current.turn + 1)
-        yield from _living(live, turn=current.turn + 1)
-        return
-    copied = [place for place, part in enumerate(older) if _is_copy(part, current)]
-    if copied:
-        first = older[copied[-1]]
-        yield _Step(first, replace(current, device=first.device, inode=first.inode))
-        for part in older[copied[-1] + 1 :]:
-            yield _Step(part, at_start(part, turn=current.turn + 1))
-    elif live is not None and not unknown and starts_alike(live, current):
+        yield from _renamed(_after(older[index], older, new), now, turn=turn)
+    elif live is not None and starts_alike(live, current):
         # Somebody took lines out. Read from the start, all the rest would happen again.
-        yield _Step(live, at_end(live, turn=current.turn + 1), is_live=True)
+        yield _Step(live, at_end(live, turn=turn), is_live=True)
         return
-    yield from _living(live, turn=current.turn + 1)
+    elif copied := [part for part in older if _is_copy(part, current)]:
+        first = copied[-1]
+        yield _Step(first, replace(current, device=first.device, inode=first.inode))
+        for part in _after(first, older, new):
+            yield _Step(part, at_start(part, turn=turn))
+    else:  # it was compressed or deleted; what came after it may still be there
+        yield from _renamed(new, now, turn=turn)
+    yield from _living(live, turn=turn)
+
+
+def _after(first: Part, older: list[Part], new: list[Part]) -> list[Part]:
+    """Return the parts made after this one: those of lower numbers, or new ones of later dates.
+
+    A number is proof enough, as rotation counts all of them up. A date is not.
+    """
+    later = older[older.index(first) + 1 :]
+    return [part for part in later if part in new or (first.is_numbered and part.is_numbered)]
 
 
 def _renamed(parts: list[Part], now: float, *, turn: int = 0) -> Iterator[_Step]:

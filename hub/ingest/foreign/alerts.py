@@ -1,4 +1,4 @@
-"""Alertmanager's alerts are stored: hosts are found, periods are taken one after the other."""
+"""Alertmanager's alerts are stored: hosts are found, and their periods are taken."""
 
 from uuid import UUID
 
@@ -6,7 +6,8 @@ from hub.ingest.foreign.alertmanager import Notification, Told
 from hub.ingest.foreign.door import Delivery
 from hub.ingest.foreign.hosts import UnknownHost, hosts_of
 from hub.ingest.foreign.outcome import Outcome
-from hub.ingest.foreign.periods import Period, take_period
+from hub.ingest.foreign.periods import take_periods
+from hub.ingest.foreign.troubles import Period
 
 _SOURCE = "alertmanager"
 
@@ -18,20 +19,18 @@ async def store_notification(delivery: Delivery, notification: Notification) -> 
     """
     outcome = notification.outcome
     hosts = await hosts_of(delivery, [one.host for one in notification.told])
-    # Sorted, so that two senders of one group lock its periods in one order.
-    for told in sorted(notification.told, key=lambda one: (one.external_id, one.started_at)):
+    periods = []
+    for told in notification.told:
         host = hosts[told.host] if told.host is not None else None
         if isinstance(host, UnknownHost):
             outcome.refuse(told.index, "labels", host.reason)
-            continue
-        is_news = await take_period(
-            delivery.session,
-            tenant_id=delivery.tenant_id,
-            period=_period(told, host),
-            now=delivery.now,
-        )
-        outcome.accepted += is_news
-        outcome.unchanged += not is_news
+        else:
+            periods.append(_period(told, host))
+    news = await take_periods(
+        delivery.session, tenant_id=delivery.tenant_id, periods=periods, now=delivery.now
+    )
+    outcome.accepted += news
+    outcome.unchanged += len(periods) - news
     return outcome
 
 

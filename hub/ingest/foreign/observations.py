@@ -5,23 +5,34 @@ one alert until it was quiet for a day; then it is resolved, and the next time i
 """
 
 import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import DateTime, Text, Uuid, and_, literal, or_, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
 from hub.alerts.commands import NewAlert, record_alerts, resolve_alerts
 from hub.alerts.models import AlertCategory
+from hub.fleet.array_rows import array_rows
 from hub.ingest.foreign.models import ForeignAlert
 from hub.severity import Severity
 
 QUIET_AFTER = timedelta(days=1)
 SOURCES = ("falco", "wazuh")
 _CLOSED_A_TURN = 1_000
+_INSTANT = DateTime(timezone=True)
+_NAMES: dict[str, TypeEngine[Any]] = {"source": Text(), "external_id": Text()}
+_KEY_TYPES = {**_NAMES, "started_at": _INSTANT}
+_ROWS = ForeignAlert.__table__  # type: ignore[attr-defined]
+_KEY = [_ROWS.c[name] for name in _KEY_TYPES]
+type _Key = tuple[str, str, datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,30 +55,55 @@ class Observation:
         return hashlib.sha256("\x1f".join(parts).encode("utf-8", "replace")).hexdigest()
 
 
-async def take_observation(
-    session: AsyncSession, *, tenant_id: UUID, observation: Observation, now: datetime
-) -> bool:
-    """Open an alert, or find the one that this belongs to; tell whether it is a new one."""
-    if await _belongs_to_a_known_one(session, observation, now):
-        return False
-    is_over = observation.at < now - QUIET_AFTER
-    inserted = await session.scalar(
-        postgresql.insert(ForeignAlert)
-        .values(
-            tenant_id=tenant_id,
-            source=observation.source,
-            external_id=observation.external_id,
-            started_at=observation.at,
-            ended_at=observation.at if is_over else None,
-            last_told_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(col(ForeignAlert.external_id))
-    )
-    if inserted is None:
-        return False
-    await record_alerts(session, tenant_id=tenant_id, alerts=[_alert(observation, is_over=is_over)])
-    return True
+@dataclass(slots=True)
+class _Row:
+    """One alert's time, as it is stored or will be."""
+
+    started_at: datetime
+    ended_at: datetime | None
+    is_told_again: bool = False
+
+    def takes(self, at: datetime) -> bool:
+        """Tell whether what was seen then is neither new nor late."""
+        is_open = self.ended_at is None or self.ended_at >= at
+        return is_open and self.started_at <= at + QUIET_AFTER
+
+
+async def take_observations(
+    session: AsyncSession,
+    *,
+    tenant_id: UUID,
+    observations: Sequence[Observation],
+    now: datetime,
+) -> int:
+    """Open alerts, or find those that the observations belong to; return how many are new.
+
+    As if they were taken one by one, the oldest first, in as many statements as for one.
+    """
+    in_order = sorted(observations, key=lambda one: (one.source, one.external_id, one.at))
+    known = await _locked_rows(session, in_order)
+    new: dict[_Key, Observation] = {}
+    for one in in_order:
+        rows = known[one.source, one.external_id]
+        if taking := [row for row in rows if row.takes(one.at)]:
+            for row in taking:
+                row.is_told_again = True
+        else:
+            rows.append(_Row(one.at, _end(one, now)))
+            new[one.source, one.external_id, one.at] = one
+    await _note_told_again(session, known, new, now)
+    if not new:
+        return 0
+    inserted = await _insert(session, tenant_id=tenant_id, new=new, now=now)
+    # Another sender was quicker with the others.
+    alerts = [_alert(new[key], ended_at=_end(new[key], now)) for key in new if key in inserted]
+    await record_alerts(session, tenant_id=tenant_id, alerts=alerts)
+    return len(alerts)
+
+
+def _end(observation: Observation, now: datetime) -> datetime | None:
+    """Return when it was over, if it was quiet for long enough since."""
+    return observation.at if observation.at < now - QUIET_AFTER else None
 
 
 async def close_quiet_observations(session: AsyncSession, *, tenant_id: UUID, now: datetime) -> int:
@@ -88,18 +124,11 @@ async def close_quiet_observations(session: AsyncSession, *, tenant_id: UUID, no
     rows = (await session.execute(quiet)).all()
     if not rows:
         return 0
-    same = or_(
-        *(
-            and_(
-                col(ForeignAlert.source) == row.source,
-                col(ForeignAlert.external_id) == row.external_id,
-                col(ForeignAlert.started_at) == row.started_at,
-            )
-            for row in rows
-        )
-    )
+    quiet_ones = array_rows("quiet", _KEY_TYPES, [tuple(row) for row in rows])
     await session.execute(
-        update(ForeignAlert).where(same).values(ended_at=col(ForeignAlert.last_told_at)),
+        update(ForeignAlert)
+        .where(*(column == quiet_ones.c[column.key] for column in _KEY))
+        .values(ended_at=col(ForeignAlert.last_told_at)),
         execution_options={"synchronize_session": False},
     )
     fingerprints = sorted({f"{row.source}:{row.external_id}" for row in rows})
@@ -107,27 +136,80 @@ async def close_quiet_observations(session: AsyncSession, *, tenant_id: UUID, no
     return len(rows)
 
 
-async def _belongs_to_a_known_one(
-    session: AsyncSession, observation: Observation, now: datetime
-) -> bool:
-    """Note that it was told again; what is neither new nor late belongs to what is known."""
-    at = observation.at
-    known = await session.scalars(
+async def _locked_rows(
+    session: AsyncSession, observations: Sequence[Observation]
+) -> dict[tuple[str, str], list[_Row]]:
+    """Return what is known and could take these; locked in one order, whoever asks."""
+    spans: dict[tuple[str, str], list[datetime]] = defaultdict(list)
+    for one in observations:
+        spans[one.source, one.external_id].append(one.at)
+    types = {**_NAMES, "first_at": _INSTANT, "last_at": _INSTANT}
+    asked = array_rows(
+        "asked", types, [(*name, min(at), max(at) + QUIET_AFTER) for name, at in spans.items()]
+    )
+    is_asked = and_(
+        col(ForeignAlert.source) == asked.c.source,
+        col(ForeignAlert.external_id) == asked.c.external_id,
+        col(ForeignAlert.started_at) <= asked.c.last_at,
+        or_(col(ForeignAlert.ended_at).is_(None), col(ForeignAlert.ended_at) >= asked.c.first_at),
+    )
+    stored = await session.execute(
+        select(_ROWS.c.ended_at, *_KEY)
+        .join(asked, is_asked)
+        .order_by(*_KEY)
+        .with_for_update(of=ForeignAlert)
+    )
+    rows: dict[tuple[str, str], list[_Row]] = defaultdict(list)
+    for ended_at, source, external_id, started_at in stored:
+        rows[source, external_id].append(_Row(started_at, ended_at))
+    return rows
+
+
+async def _note_told_again(
+    session: AsyncSession,
+    known: Mapping[tuple[str, str], Sequence[_Row]],
+    new: Collection[_Key],
+    now: datetime,
+) -> None:
+    again = [
+        key
+        for name, rows in known.items()
+        for row in rows
+        if row.is_told_again and (key := (name[0], name[1], row.started_at)) not in new
+    ]
+    if not again:
+        return
+    told = array_rows("told", _KEY_TYPES, again)
+    await session.execute(
         update(ForeignAlert)
-        .where(
-            col(ForeignAlert.source) == observation.source,
-            col(ForeignAlert.external_id) == observation.external_id,
-            col(ForeignAlert.started_at) <= at + QUIET_AFTER,
-            or_(col(ForeignAlert.ended_at).is_(None), col(ForeignAlert.ended_at) >= at),
-        )
-        .values(last_told_at=now)
-        .returning(col(ForeignAlert.external_id)),
+        .where(*(column == told.c[column.key] for column in _KEY))
+        .values(last_told_at=now),
         execution_options={"synchronize_session": False},
     )
-    return bool(known.all())
 
 
-def _alert(observation: Observation, *, is_over: bool) -> NewAlert:
+async def _insert(
+    session: AsyncSession, *, tenant_id: UUID, new: Mapping[_Key, Observation], now: datetime
+) -> set[_Key]:
+    """Store the times of new alerts; return those that nobody else had stored meanwhile."""
+    rows = array_rows(
+        "new",
+        {**_KEY_TYPES, "ended_at": _INSTANT},
+        [(*key, _end(one, now)) for key, one in new.items()],
+    )
+    source = select(literal(tenant_id, Uuid()), *rows.c, literal(now, _INSTANT))
+    stored = await session.execute(
+        postgresql.insert(ForeignAlert)
+        .from_select(
+            ["tenant_id", *_KEY_TYPES, "ended_at", "last_told_at"], source, include_defaults=False
+        )
+        .on_conflict_do_nothing()
+        .returning(*_KEY)
+    )
+    return {(source, name, started_at) for source, name, started_at in stored}
+
+
+def _alert(observation: Observation, *, ended_at: datetime | None) -> NewAlert:
     return NewAlert(
         fingerprint=f"{observation.source}:{observation.external_id}",
         category=AlertCategory.SECURITY,
@@ -137,5 +219,5 @@ def _alert(observation: Observation, *, is_over: bool) -> NewAlert:
         agent_id=observation.agent_id,
         source=observation.source,
         opened_at=observation.at,
-        resolved_at=observation.at if is_over else None,
+        resolved_at=ended_at,
     )

@@ -3,65 +3,58 @@
 A notification is sent again until it arrives, by several senders at once, and in any order. So each
 period is remembered by (source, trouble, start): told again it changes nothing; resolved before it
 was told of it becomes an alert that is over; and a late end of an old period leaves a newer alone.
+
+What is known of all periods is read and locked at once, thought through one by one (`troubles`),
+and written at once: a thousand periods take as many statements as one.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, func, literal, select, tuple_, update
+from sqlalchemy import DateTime, Text, Uuid, any_, delete, literal, or_, select, update
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
-from hub.alerts.commands import NewAlert, record_alerts, resolve_alerts
-from hub.alerts.models import Alert, AlertCategory, AlertState
+from hub.alerts.commands import record_alerts
+from hub.alerts.models import Alert, AlertState
+from hub.fleet.array_rows import array_rows
 from hub.ingest.foreign.models import ForeignAlert
-from hub.severity import Severity
+from hub.ingest.foreign.troubles import KnownAlert, KnownPeriod, Period, Trouble
 
 KEEP_PERIODS = timedelta(days=90)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Period:
-    """One period of one trouble, of a host that is known or of none."""
-
-    source: str
-    external_id: str
-    agent_id: UUID | None
-    category: AlertCategory
-    severity: Severity
-    title: str
-    description: str
-    started_at: datetime
-    ended_at: datetime | None
-
-    @property
-    def fingerprint(self) -> str:
-        """What is one alert as long as it is open."""
-        return f"{self.source}:{self.external_id}"
+_INSTANT = DateTime(timezone=True)
+_KEY_TYPES: dict[str, TypeEngine[Any]] = {
+    "source": Text(),
+    "external_id": Text(),
+    "started_at": _INSTANT,
+}
+_ROWS = ForeignAlert.__table__  # type: ignore[attr-defined]
+_KEY = [_ROWS.c[name] for name in _KEY_TYPES]
+_ALERTS = Alert.__table__  # type: ignore[attr-defined]
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    ended_at: datetime | None
-    alert_id: UUID | None
+async def take_periods(
+    session: AsyncSession, *, tenant_id: UUID, periods: Sequence[Period], now: datetime
+) -> int:
+    """Store what is told of periods; return how many of them changed anything.
 
-
-async def take_period(
-    session: AsyncSession, *, tenant_id: UUID, period: Period, now: datetime
-) -> bool:
-    """Store what is told of one period; tell whether it changed anything."""
-    if await _remember(session, tenant_id=tenant_id, period=period, now=now):
-        await _begin(session, tenant_id=tenant_id, period=period)
-        return True
-    row = await _row_of(session, period)
-    if row.ended_at is not None:
-        return False  # the end is known: nothing that comes later is news
-    if period.ended_at is None:
-        return await _reword(session, row=row, period=period, now=now)
-    await _end(session, tenant_id=tenant_id, period=period, now=now)
-    return True
+    As if they were taken one by one, in the order of their troubles and starts.
+    """
+    if not periods:
+        return 0
+    in_order = sorted(periods, key=lambda one: one.key)
+    new = await _remember(session, tenant_id=tenant_id, periods=in_order, now=now)
+    troubles = await _troubles(session, in_order, new)
+    changes = sum(troubles[one.fingerprint].take(one) for one in in_order)
+    await _write(session, tenant_id=tenant_id, troubles=troubles.values(), now=now)
+    return changes
 
 
 async def forget_old_periods(session: AsyncSession, *, before: datetime) -> None:
@@ -75,107 +68,137 @@ async def forget_old_periods(session: AsyncSession, *, before: datetime) -> None
 
 
 async def _remember(
-    session: AsyncSession, *, tenant_id: UUID, period: Period, now: datetime
-) -> bool:
-    """Note the period; tell whether it is new. Who comes second waits, and finds it known."""
-    new = await session.scalar(
+    session: AsyncSession, *, tenant_id: UUID, periods: Sequence[Period], now: datetime
+) -> set[tuple[str, str, datetime]]:
+    """Note the periods; return the new ones. Who comes second waits, and finds them known."""
+    keys = sorted({one.key for one in periods})
+    rows = array_rows("told", _KEY_TYPES, keys)
+    source = select(literal(tenant_id, Uuid()), *rows.c, literal(now, _INSTANT))
+    stored = await session.execute(
         postgresql.insert(ForeignAlert)
-        .values(
-            tenant_id=tenant_id,
-            source=period.source,
-            external_id=period.external_id,
-            started_at=period.started_at,
-            ended_at=period.ended_at,
-            last_told_at=now,
+        .from_select(
+            ["tenant_id", *_KEY_TYPES, "last_told_at"],
+            source.order_by(*rows.c),
+            include_defaults=False,
         )
         .on_conflict_do_nothing()
-        .returning(col(ForeignAlert.external_id))
+        .returning(*_KEY)
     )
-    return new is not None
+    return {(source, name, started_at) for source, name, started_at in stored}
 
 
-async def _begin(session: AsyncSession, *, tenant_id: UUID, period: Period) -> None:
-    alert = NewAlert(
-        fingerprint=period.fingerprint,
-        category=period.category,
-        severity=period.severity,
-        title=period.title,
-        description=period.description,
-        agent_id=period.agent_id,
-        source=period.source,
-        opened_at=period.started_at,
-        resolved_at=period.ended_at,
-    )
-    opened = await record_alerts(session, tenant_id=tenant_id, alerts=[alert])
-    if alert_id := opened.get(period.fingerprint):
-        await _update(session, period, alert_id=alert_id)
-
-
-async def _reword(session: AsyncSession, *, row: _Row, period: Period, now: datetime) -> bool:
-    """Take new words for an alert that is open; one that was closed here is not opened again."""
-    await _update(session, period, last_told_at=now)
-    told = {
-        "severity": period.severity,
-        "title": period.title,
-        "description": period.description,
-    }
-    same = and_(*(col(getattr(Alert, name)) == value for name, value in told.items()))
-    changed = await session.scalar(
-        update(Alert)
-        .where(col(Alert.id) == row.alert_id, col(Alert.state) == AlertState.OPEN, ~same)
-        .values(told)
-        .returning(col(Alert.id)),
-        execution_options={"synchronize_session": False},
-    )
-    return changed is not None
-
-
-async def _end(session: AsyncSession, *, tenant_id: UUID, period: Period, now: datetime) -> None:
-    assert period.ended_at is not None  # noqa: S101 - the caller looked
-    await _update(session, period, ended_at=period.ended_at, last_told_at=now)
-    if await _is_open_anew(session, period):
-        return
-    await resolve_alerts(
-        session, tenant_id=tenant_id, fingerprints=[period.fingerprint], at=period.ended_at
-    )
-
-
-async def _is_open_anew(session: AsyncSession, period: Period) -> bool:
-    """Tell whether a later period of the same trouble is still open."""
-    later = await session.scalar(
-        select(func.count())
-        .select_from(ForeignAlert)
-        .where(
-            col(ForeignAlert.source) == period.source,
-            col(ForeignAlert.external_id) == period.external_id,
-            col(ForeignAlert.started_at) > period.started_at,
-            col(ForeignAlert.ended_at).is_(None),
+async def _troubles(
+    session: AsyncSession, periods: Sequence[Period], new: set[tuple[str, str, datetime]]
+) -> dict[str, Trouble]:
+    """Return what is known of the troubles, by fingerprint; nobody else changes it meanwhile."""
+    keys = sorted({one.key for one in periods})
+    names = sorted({one.key[:2] for one in periods})
+    troubles = {one.fingerprint: Trouble(one.source, one.external_id) for one in periods}
+    for row in await session.execute(_locked_rows(names, keys)):
+        known = KnownPeriod(row.started_at, row.ended_at, row.alert_id)
+        known.is_new = (row.source, row.external_id, row.started_at) in new
+        troubles[f"{row.source}:{row.external_id}"].periods[row.started_at] = known
+    for alert in await session.execute(_locked_alerts(sorted(troubles))):
+        trouble = troubles[alert.fingerprint]
+        trouble.alert = KnownAlert(
+            alert.id, alert.opened_at, alert.severity, alert.title, alert.description
         )
+        for known in trouble.periods.values():
+            known.alert = trouble.alert if known.alert_id == alert.id else None
+    return troubles
+
+
+def _locked_rows(names: Sequence[Any], keys: Sequence[Any]) -> Any:
+    """Select the periods themselves, and what else of their troubles is still open."""
+    told = array_rows("told", _KEY_TYPES, keys)
+    troubles = array_rows("troubles", {n: _KEY_TYPES[n] for n in ("source", "external_id")}, names)
+    is_told = select(told.c.started_at).where(*(column == told.c[column.key] for column in _KEY))
+    return (
+        select(*_KEY, _ROWS.c.ended_at, _ROWS.c.alert_id)
+        .join(
+            troubles,
+            (_ROWS.c.source == troubles.c.source) & (_ROWS.c.external_id == troubles.c.external_id),
+        )
+        .where(or_(_ROWS.c.ended_at.is_(None), is_told.exists()))
+        .order_by(*_KEY)
+        .with_for_update(of=ForeignAlert)
     )
-    return bool(later)
 
 
-async def _row_of(session: AsyncSession, period: Period) -> _Row:
-    statement = (
-        select(col(ForeignAlert.ended_at), col(ForeignAlert.alert_id))
-        .where(_is(period))
+def _locked_alerts(fingerprints: Sequence[str]) -> Any:
+    wanted = any_(literal(list(fingerprints), ARRAY(Text)))
+    return (
+        select(
+            _ALERTS.c.id,
+            _ALERTS.c.fingerprint,
+            _ALERTS.c.opened_at,
+            _ALERTS.c.severity,
+            _ALERTS.c.title,
+            _ALERTS.c.description,
+        )
+        .where(_ALERTS.c.fingerprint == wanted, _ALERTS.c.state == AlertState.OPEN)
+        .order_by(_ALERTS.c.fingerprint)
         .with_for_update()
     )
-    return _Row(*(await session.execute(statement)).one())
 
 
-async def _update(session: AsyncSession, period: Period, **values: object) -> None:
+async def _write(
+    session: AsyncSession, *, tenant_id: UUID, troubles: Iterable[Trouble], now: datetime
+) -> None:
+    """Store how the troubles stand now."""
+    alerts = [(trouble, alert) for trouble in troubles for alert in trouble.touched]
+    await _reword(session, [one for _, one in alerts if one.id and one.has_new_words])
+    await _resolve(session, [one for _, one in alerts if one.id and one.resolved_at])
+    new = [trouble.as_new(alert) for trouble, alert in alerts if alert.id is None]
+    opened = await record_alerts(session, tenant_id=tenant_id, alerts=new) if new else {}
+    rows = [
+        (
+            trouble.source,
+            trouble.external_id,
+            known.started_at,
+            known.ended_at,
+            known.alert_id_of(opened.get(trouble.fingerprint)),
+        )
+        for trouble in troubles
+        for known in trouble.told
+    ]
+    if rows:
+        await _update(session, rows, now)
+
+
+async def _reword(session: AsyncSession, alerts: Sequence[KnownAlert]) -> None:
+    if not alerts:
+        return
+    types: dict[str, TypeEngine[Any]] = {
+        "id": Uuid(),
+        "severity": _ALERTS.c.severity.type,
+        "title": Text(),
+        "description": Text(),
+    }
+    told = array_rows("told", types, [(one.id, *one.words) for one in alerts])
     await session.execute(
-        update(ForeignAlert).where(_is(period)).values(**values),
-        execution_options={"synchronize_session": False},
+        update(_ALERTS)
+        .where(_ALERTS.c.id == told.c.id)
+        .values({name: told.c[name] for name in ("severity", "title", "description")})
     )
 
 
-def _is(period: Period) -> ColumnElement[bool]:
-    key = (period.source, period.external_id, period.started_at)
-    columns = (
-        col(ForeignAlert.source),
-        col(ForeignAlert.external_id),
-        col(ForeignAlert.started_at),
+async def _resolve(session: AsyncSession, alerts: Sequence[KnownAlert]) -> None:
+    if not alerts:
+        return
+    types: dict[str, TypeEngine[Any]] = {"id": Uuid(), "at": _INSTANT}
+    over = array_rows("over", types, [(one.id, one.resolved_at) for one in alerts])
+    await session.execute(
+        update(_ALERTS)
+        .where(_ALERTS.c.id == over.c.id)
+        .values(state=AlertState.RESOLVED, resolved_at=over.c.at)
     )
-    return tuple_(*columns) == tuple_(*(literal(value) for value in key))
+
+
+async def _update(session: AsyncSession, rows: Sequence[Any], now: datetime) -> None:
+    told = array_rows("told", {**_KEY_TYPES, "ended_at": _INSTANT, "alert_id": Uuid()}, rows)
+    await session.execute(
+        update(_ROWS)
+        .where(*(column == told.c[column.key] for column in _KEY))
+        .values(ended_at=told.c.ended_at, alert_id=told.c.alert_id, last_told_at=now)
+    )

@@ -10,7 +10,7 @@ from hub.detections.events import SecurityEvent
 from hub.detections.intake import take_events_by_agent
 from hub.ingest.foreign.door import Delivery
 from hub.ingest.foreign.hosts import HostHint, UnknownHost, hint_of, hosts_of
-from hub.ingest.foreign.observations import Observation, take_observation
+from hub.ingest.foreign.observations import Observation, take_observations
 from hub.ingest.foreign.outcome import Outcome
 from hub.severity import Severity
 
@@ -65,15 +65,15 @@ async def store_seen(delivery: Delivery, batch: Batch) -> Outcome:
         if seen.event is not None:
             events[agent_id].append(seen)
     await _take(delivery, events, outcome)
-    rest = [(agent_id, seen) for agent_id, seen in placed if seen.event is None]
-    observations = [_observation(agent_id, seen) for agent_id, seen in rest]
-    # Sorted, so that two writers lock the same alerts in one order.
-    for one in sorted(observations, key=lambda one: (one.external_id, one.at)):
-        is_new = await take_observation(
-            delivery.session, tenant_id=delivery.tenant_id, observation=one, now=delivery.now
-        )
-        outcome.accepted += is_new
-        outcome.unchanged += not is_new
+    observations = [_observation(agent_id, seen) for agent_id, seen in placed if not seen.event]
+    new = await take_observations(
+        delivery.session,
+        tenant_id=delivery.tenant_id,
+        observations=observations,
+        now=delivery.now,
+    )
+    outcome.accepted += new
+    outcome.unchanged += len(observations) - new
     return outcome
 
 

@@ -171,6 +171,9 @@ def entry(number: int, message: object) -> str:
             "__CURSOR": f"c{number}",
             "__REALTIME_TIMESTAMP": str(at + number),
             "SYSLOG_IDENTIFIER": "sshd",
+            "_TRANSPORT": "syslog",
+            "_UID": "0",
+            "_EXE": "/usr/sbin/sshd",
             "_PID": str(100 + number),
             "MESSAGE": message,
         }

@@ -1,6 +1,9 @@
 """Files that intruders like to change: what changed is said, and what only looks so is not."""
 
+import bz2
+import gzip
 import json
+import lzma
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -246,6 +249,82 @@ def test_a_log_that_was_rotated_lost_nothing(tmp_path: Path) -> None:
     path.with_name("syslog.2").write_text("four\n")  # copied, then emptied
     path.write_text("")
     assert host.look() == []
+
+
+def packed_by(pack: Callable[[bytes], bytes], name: str) -> Callable[[Path], None]:
+    def rotate(path: Path) -> None:
+        path.with_name(name).write_bytes(pack(path.read_bytes()))
+        path.write_text("")
+
+    return rotate
+
+
+def renamed_twice(path: Path) -> None:
+    path.rename(path.with_name("syslog.2"))
+    path.with_name("syslog.1").write_text("between\n")
+    path.write_text("")
+
+
+def dated(path: Path) -> None:
+    path.rename(path.with_name("syslog-20261122"))
+    path.write_text("")
+
+
+@pytest.mark.parametrize(
+    "rotate",
+    [
+        packed_by(gzip.compress, "syslog.1.gz"),
+        packed_by(bz2.compress, "syslog.1.bz2"),
+        packed_by(lzma.compress, "syslog-20261122.xz"),
+        packed_by(lambda content: content, "syslog.1"),
+        packed_by(lambda content: content + b"four\n", "syslog-20261122"),
+        packed_by(lambda _: b"(\xb5/\xfd...", "syslog.1.zst"),  # nothing we could unpack
+        renamed_twice,
+        dated,
+    ],
+)
+def test_whatever_rotation_does_is_no_loss(tmp_path: Path, rotate: Callable[[Path], None]) -> None:
+    host, path = log_host(tmp_path)
+    path.with_name("syslog.7").write_text("old\n")
+    assert host.look() == []
+    path.with_name("syslog.7").rename(path.with_name("syslog.8"))
+    rotate(path)
+    assert host.look() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("syslog.9", b""),
+        ("syslog.1", b""),
+        ("syslog.1", b"some\nother lines, and more of them\n"),
+        ("syslog.1", b"one\ntwo\n"),  # a copy without the last line
+        ("syslog-20261122", b"x"),
+        ("syslog.1.gz", b""),
+        ("syslog.1.gz", b"not packed at all"),
+        ("syslog.1.gz", gzip.compress(b"some\nother lines, and more of them\n")),
+        ("syslog.1.zst", b""),
+    ],
+)
+def test_a_file_beside_it_does_not_hide_that_a_log_was_emptied(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    host, path = log_host(tmp_path)
+    path.with_name(name).write_bytes(content)
+    path.write_text("")
+    assert [event.details["change"] for event in host.look()] == ["emptied"]
+
+
+def test_a_log_that_goes_on_with_fewer_lines_is_told_although_its_like_lies_beside(
+    tmp_path: Path,
+) -> None:
+    host, path = log_host(tmp_path)
+    lines = [f"line {number}\n" for number in range(100)]
+    path.write_text("".join(lines))
+    host.look()
+    path.with_name("syslog.1").write_text("".join(lines))
+    path.write_text("".join(lines[:80]))
+    assert [event.details["change"] for event in host.look()] == ["shortened"]
 
 
 def test_a_log_that_is_gone_for_good_is_told(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -158,6 +159,111 @@ def test_a_hundred_thousand_lines_come_in_bounded_parts(log: Path) -> None:
     assert part.has_more
     assert 0 < len(part.lines) < 10_000
     assert follower.read() == lines
+
+
+def dated(path: Path, date: str) -> Path:
+    return path.with_name(f"{path.name}-{date}")
+
+
+def aged(path: Path, *, seconds: float) -> Path:
+    """Let a file have been written so long before the last look."""
+    os.utime(path, (path.stat().st_atime, time.time() - seconds))
+    return path
+
+
+def test_dated_parts_are_read_in_their_order(log: Path) -> None:
+    follower = Follower(log)
+    for number, date in enumerate(["20261120", "20261121-1800000000", "20261122"]):
+        append(log, f"line {number}\n")
+        log.rename(dated(log, date))
+        log.touch()
+    append(log, "line 3\n")
+    assert follower.read() == ["line 0", "line 1", "line 2", "line 3"]
+    assert follower.read() == []
+
+
+@pytest.mark.parametrize("name", ["auth.log.9", "auth.log-20991231", "auth.log.0", "auth.log.7.gz"])
+@pytest.mark.parametrize("rotate", [rename, copy_and_empty])
+def test_a_file_that_rotation_did_not_leave_is_never_read(
+    log: Path, name: str, rotate: object
+) -> None:
+    assert callable(rotate)
+    log.with_name("auth.log.1").write_text("old\n")
+    foreign = log.with_name(name)
+    foreign.write_text("foreign\n")
+    follower = Follower(log)
+    for number in range(3):
+        append(log, f"line {number}\n")
+        assert follower.read() == [f"line {number}"]
+        foreign.touch()
+        log.with_name(f"auth.log.{number + 20}").write_text("foreign, too\n")
+        log.with_name("auth.log.old").write_text("foreign, too\n")
+        if number == 1:
+            log.with_name("auth.log.1").rename(log.with_name("auth.log.2"))
+            log.rename(log.with_name("auth.log.1")) if rotate is rename else copied(log)
+            log.touch()
+    append(log, "last\n")
+    assert follower.read() == ["last"]
+
+
+def copied(path: Path) -> None:
+    shutil.copy(path, f"{path}.1")
+    os.truncate(path, 0)
+
+
+@pytest.mark.parametrize("made_anew", ["at once", "later"])
+def test_an_archive_that_somebody_unpacks_beside_a_new_log_is_no_news(
+    log: Path, made_anew: str
+) -> None:
+    append(log, "one\n")
+    follower = Follower(log)
+    follower.now = time.time()
+    log.rename(log.with_name("auth.log.1"))
+    if made_anew == "at once":
+        log.touch()
+    follower.read()
+    log.with_name("auth.log.2").write_text("long ago\n")
+    log.with_name("auth.log-20261101").write_text("long ago\n")
+    aged(log.with_name("auth.log.2"), seconds=86_400)
+    aged(log.with_name("auth.log-20261101"), seconds=86_400)
+    assert follower.read() == []
+    append(log, "two\n")
+    assert follower.read() == ["two"]
+
+
+@pytest.mark.parametrize("touched", ["auth.log.1", "auth.log.9", "auth.log-20261122"])
+def test_touching_a_part_does_not_let_a_rewritten_log_happen_again(log: Path, touched: str) -> None:
+    append(log, "".join(f"line {number}\n" for number in range(200)))
+    follower = Follower(log)
+    kept = log.read_text().replace("line 150\n", "")
+    log.with_name(touched).touch()
+    log.unlink()
+    log.write_text(kept)
+    assert follower.read() == []
+    append(log, "after\n")
+    assert follower.read() == ["after"]
+
+
+def test_a_part_between_what_was_compressed_and_the_log_is_read(log: Path) -> None:
+    follower = Follower(log)
+    append(log, "one\n")
+    follower.read()
+    rename(log)
+    append(log, "two\n")
+    rename(log)
+    log.with_name("auth.log.2").rename(log.with_name("auth.log.2.gz"))
+    append(log, "three\n")
+    assert follower.read() == ["two", "three"]
+
+
+def test_a_second_name_of_the_log_brings_no_line_twice(log: Path) -> None:
+    os.link(log, log.with_name("auth.log.9"))
+    follower = Follower(log)
+    append(log, "one\n")
+    rename(log)
+    append(log, "two\n")
+    assert follower.read() == ["one", "two"]
+    assert follower.read() == []
 
 
 ACTIONS = st.lists(st.sampled_from(["line", "part", "rename", "copy", "read"]), max_size=40)
