@@ -41,6 +41,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     return (yield)
 
 
+_LONGEST_ID = 100
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name what is long or binary by its argument: some are random, and workers compare names."""
+    is_long = isinstance(val, str) and len(val) > _LONGEST_ID
+    return argname if is_long or isinstance(val, bytes) else None
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Refuse to run where groups would be forgotten: nothing else would tell."""
     if not hasattr(session.config, "workerinput"):
