@@ -4,6 +4,7 @@ Tests do not roll back: each works in a tenant of its own, and row-level securit
 from seeing the others. That is the property the hub lives on, so every test leans on it.
 """
 
+import gc
 from collections.abc import AsyncIterator, Generator, Iterator
 
 import pytest
@@ -51,7 +52,11 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Refuse to run where groups would be forgotten: nothing else would tell."""
+    """Refuse to run where groups would be forgotten: nothing else would tell.
+
+    What is loaded by now stays until the end, so no garbage collection needs to look at it again.
+    """
+    gc.freeze()
     if not hasattr(session.config, "workerinput"):
         return
     for item in session.items:

@@ -3,6 +3,7 @@
 import hashlib
 from uuid import uuid4
 
+import pytest
 import rfc8785
 from sqlalchemy import column, select, table
 
@@ -97,6 +98,7 @@ async def test_arguments_are_stored_nowhere(claude: Connector, owner_url: str) -
         assert await tables_that_hold(connection, mark) == []
 
 
+@pytest.mark.usefixtures("demo_url")  # told by now, whoever else is in this database
 async def test_the_search_through_all_tables_would_find_a_word(
     operator: Account, owner_url: str
 ) -> None:

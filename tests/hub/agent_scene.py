@@ -1,5 +1,6 @@
 """An agent in a test's hands: its clock, its host and, where wanted, its hub."""
 
+import gc
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -112,6 +113,8 @@ class Scene:
     spool: Spool | None = None
 
     def __post_init__(self) -> None:
+        # An agent tidies its memory at each turn; it need not look through that of the tests.
+        gc.freeze()
         self.start()
 
     def start(self) -> None:
