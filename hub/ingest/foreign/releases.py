@@ -24,8 +24,15 @@ _LANGUAGES = {
     "swift": "SwiftURL",
 }
 _DISTRIBUTIONS = frozenset({"alpm", "apk", "deb", "rpm"})
-_ROLLING = {"chainguard": "Chainguard", "wolfi": "Wolfi", "minimos": "MinimOS"}
-_MAJOR_ONLY = {"almalinux": "AlmaLinux", "alma": "AlmaLinux", "rocky": "Rocky Linux"}
+_ROLLING = {"chainguard": "Chainguard", "echo": "Echo", "minimos": "MinimOS", "wolfi": "Wolfi"}
+_MAJOR_ONLY = {
+    "alma": "AlmaLinux",
+    "almalinux": "AlmaLinux",
+    "azurelinux": "Azure Linux",
+    "debian": "Debian",
+    "mageia": "Mageia",
+    "rocky": "Rocky Linux",
+}
 _CODENAMES = {
     "bookworm": "12", "bullseye": "11", "buster": "10", "forky": "14", "jessie": "8",
     "stretch": "9", "trixie": "13",
@@ -92,8 +99,8 @@ def _distribution(release: Release) -> str | None:
         return _ROLLING.get(name, "openSUSE:Tumbleweed")
     if not numbers[0].isdecimal():
         return None
-    if name == "debian" or name in _MAJOR_ONLY:
-        return f"{_MAJOR_ONLY.get(name, 'Debian')}:{numbers[0]}"
+    if name in _MAJOR_ONLY:
+        return f"{_MAJOR_ONLY[name]}:{numbers[0]}"
     return _of_two_numbers(name, numbers)
 
 
@@ -107,4 +114,6 @@ def _of_two_numbers(name: str, numbers: list[str]) -> str | None:
         return f"Ubuntu:{both}:LTS" if is_long_term else f"Ubuntu:{both}"
     if name == "alpine":
         return f"Alpine:v{both}"
+    if name == "photon":
+        return f"Photon OS:{both}"
     return f"openSUSE:Leap {both}" if "leap" in name else None
