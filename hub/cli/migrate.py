@@ -8,7 +8,8 @@ from alembic import command
 from hub.cli.failures import CommandError
 from hub.cli.output import answers
 from hub.cli.setting_options import check_data_dir, settings_from
-from hub.migrations.runner import config_of, head_revision, migrate
+from hub.migrations.revisions import newest_revision
+from hub.migrations.runner import config_of, migrate
 from hub.provision import database_urls
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
@@ -35,7 +36,7 @@ def migrate_command(
         command.revision(config_of(owner_url), message=new, autogenerate=True)
         return
     migrate(owner_url)
-    answers.print(f"The database is at revision {head_revision()}.")
+    answers.print(f"The database is at revision {newest_revision()}.")
 
 
 def _owner_url() -> str:

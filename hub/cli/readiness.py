@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.cli.failures import CommandError
 from hub.database import engine_of
-from hub.migrations.runner import head_revision
+from hub.migrations.revisions import newest_revision
 
 _MIGRATE = "Run `monsys migrate` first."
 _NO_SUCH_ROLE = "28000"
@@ -47,5 +47,5 @@ async def _check_revision(connection: AsyncConnection) -> None:
         revision = await connection.scalar(_REVISION)
     except DBAPIError as error:
         raise CommandError(f"The database was never migrated. {_MIGRATE}") from error
-    if revision != head_revision():
+    if revision != newest_revision():
         raise CommandError(f"The database is of another version of the hub. {_MIGRATE}")

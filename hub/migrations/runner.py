@@ -4,7 +4,6 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 
 _FOLDER = Path(__file__).parent
 
@@ -20,10 +19,3 @@ def config_of(url: str) -> Config:
 def migrate(owner_url: str, revision: str = "head") -> None:
     """Bring the schema to this revision. Blocking: it runs its own event loop."""
     command.upgrade(config_of(owner_url), revision)
-
-
-def head_revision() -> str:
-    """Return the newest revision that this version of the hub knows."""
-    head = ScriptDirectory(str(_FOLDER)).get_current_head()
-    assert head is not None  # noqa: S101 - the folder holds at least the first migration
-    return head

@@ -7,9 +7,6 @@ from collections.abc import Iterable
 from functools import cache
 from threading import Lock
 
-from zxcvbn import zxcvbn
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
-
 from hub.tenancy.passwords import MAX_PASSWORD_CHARACTERS
 
 MIN_PASSWORD_CHARACTERS = 12
@@ -74,12 +71,16 @@ def blocking_weakness_of(password: str, *, known: Iterable[str]) -> str | None:
 def _score(text: str) -> int:
     if not text:
         return 0
+    from zxcvbn import zxcvbn  # noqa: PLC0415 - 12 MB of word lists, for who signs up
+
     with _one_at_a_time:
         return int(zxcvbn(text[:_ESTIMATED_CHARACTERS])["score"])
 
 
 @cache
 def _denied() -> frozenset[str]:
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415 - as above
+
     return frozenset(FREQUENCY_LISTS["passwords"]).union(
         _FAMOUS, (_SEPARATORS.sub("", phrase) for phrase in _FAMOUS)
     )

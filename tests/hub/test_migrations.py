@@ -3,10 +3,12 @@
 import asyncio
 
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from hub.database import engine_of
 from hub.embedded import EmbeddedPostgres
+from hub.migrations.revisions import newest_revision
 from hub.migrations.runner import config_of, migrate
 from tests.databases import new_empty_database
 
@@ -28,6 +30,11 @@ def test_models_and_migrations_agree(postgres: EmbeddedPostgres, database_name: 
     # Raises when autogenerate would write anything: the check of `alembic check`.
     command.check(config_of(postgres.owner_url(database_name)))
     assert _run(postgres.owner_url(database_name), "SELECT version_num FROM alembic_version")
+
+
+def test_the_newest_revision_is_alembics() -> None:
+    script = ScriptDirectory.from_config(config_of("postgresql://"))
+    assert newest_revision() == script.get_current_head()
 
 
 def test_the_schema_can_be_taken_down_and_put_up_again(
