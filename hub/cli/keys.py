@@ -25,7 +25,7 @@ def keys() -> None:
     """Rotate the key that seals secrets and signs cookies and forms."""
 
 
-@app.command("list")
+@app.command("list", epilog="**Examples**\n\n`monsys keys list`")
 def list_keys(data_dir: DataDir = None) -> None:
     """Show the ids of the keys that are honoured, the current one first."""
     settings = settings_from(data_dir=data_dir)
@@ -59,14 +59,17 @@ def rotate(data_dir: DataDir = None) -> None:
     _print_resealed(in_database(_resealing(settings), data_dir=data_dir))
 
 
-@app.command("reseal")
+@app.command("reseal", epilog="**Examples**\n\n`monsys keys reseal`")
 def reseal_secrets(data_dir: DataDir = None) -> None:
     """Move sealed secrets to the current key, so that former keys can be dropped."""
     settings = settings_from(data_dir=data_dir)
     _print_resealed(in_database(_resealing(settings), data_dir=data_dir))
 
 
-@app.command()
+@app.command(
+    epilog='**Examples**\n\n`monsys keys introspection` · `curl -u "$(monsys keys introspection)"'
+    " -d token=mat_… https://hub.example.com/mcp/oauth/introspect`"
+)
 def introspection(data_dir: DataDir = None) -> None:
     """Print the credentials with which resource servers of your own ask about tokens."""
     box = SecretBox.load(settings_from(data_dir=data_dir))
