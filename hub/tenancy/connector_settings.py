@@ -10,12 +10,13 @@ from sqlmodel import col
 
 from hub.audit.commands import append_events
 from hub.audit.events import AuditEvent, EventType
-from hub.errors import Forbidden, InvalidInput
+from hub.errors import Conflict, Forbidden, InvalidInput
 from hub.principal import Permission, Principal
 from hub.tenancy.models import Tenant
 from hub.tenancy.step_up import require_fresh_totp
 
 LONGEST_STAY_DAYS = 365
+CHANGED_MEANWHILE = "The settings were changed meanwhile. Look at them and decide again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,17 @@ async def connector_settings(session: AsyncSession) -> ConnectorSettings:
 
 
 async def change_connector_settings(
-    session: AsyncSession, *, by: Principal, settings: ConnectorSettings, fresh_within: timedelta
+    session: AsyncSession,
+    *,
+    by: Principal,
+    settings: ConnectorSettings,
+    made_from: ConnectorSettings,
+    fresh_within: timedelta,
 ) -> None:
     """Store the switches, and who changed what. Needs `tenant_id`.
 
-    The row is locked before it is compared: a tenant that was made strict a moment ago is strict.
+    The row is locked before it is compared: whoever decided saw it as `made_from`, and what others
+    did since is not undone by it (Conflict).
     """
     if not by.may(Permission.TENANT_MANAGE):
         raise Forbidden("Only owners and admins change the connector's settings.")
@@ -64,6 +71,8 @@ async def change_connector_settings(
     columns = [col(getattr(Tenant, field.name)) for field in fields(ConnectorSettings)]
     locked = select(*columns).where(col(Tenant.id) == by.tenant_id).with_for_update()
     former = ConnectorSettings(*(await session.execute(locked)).one())
+    if former != made_from:
+        raise Conflict(CHANGED_MEANWHILE)
     if settings.needs_second_factor(former):
         require_fresh_totp(by, within=fresh_within)
     before, after = asdict(former), asdict(settings)

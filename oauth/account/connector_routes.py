@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse
 
 from hub.errors import HubError
 from hub.tenancy.connector_settings import (
+    CHANGED_MEANWHILE,
     LONGEST_STAY_DAYS,
     ConnectorSettings,
     change_connector_settings,
@@ -20,7 +21,6 @@ from oauth.turned_away import turn_away
 
 PATH = "/account/connector"
 NO_DAYS = "Staying connected lasts 1 to 365 days."
-CHANGED_MEANWHILE = "The settings were changed meanwhile. Look at them and decide again."
 MANAGERS_ONLY = "Only owners and admins change these settings."
 _NOTES = {"saved": "The settings are saved. They hold from the next call on."}
 
@@ -69,10 +69,14 @@ async def change(request: Request, oauth: OAuthDep) -> Response:
     try:
         async with oauth.database.transaction(tenant_id=ready.person.tenant_id) as session:
             await change_connector_settings(
-                session, by=ready.person, settings=wanted, fresh_within=ready.fresh_within
+                session,
+                by=ready.person,
+                settings=wanted,
+                made_from=stored,
+                fresh_within=ready.fresh_within,
             )
     except HubError as error:
-        return ready.refusal(error, "connector.html", **_values(ready, stored))
+        return ready.refusal(error, "connector.html", **_values(ready, await _stored(ready)))
     return ready.go(PATH, done="saved")
 
 

@@ -1,5 +1,7 @@
 """The connector's switches: who turns them, when a code is needed, and what they do at once."""
 
+import asyncio
+
 import httpx2
 import pytest
 import pytest_asyncio
@@ -93,6 +95,20 @@ async def test_an_old_page_does_not_turn_on_what_was_turned_off_since(
     response = await colleague.browser.submit(Page(response.text).form(PATH), **OPEN)
     assert response.status_code == 303
     assert (await settings_of(database, tenant)).claude_may_read is True
+
+
+async def test_of_two_who_decide_at_once_the_second_looks_again(
+    someone: MakeSomeone, database: Database, tenant: Tenant
+) -> None:
+    owner, colleague = await someone(), await someone(Role.ADMIN)
+    forms = [(await one.page(PATH)).form(PATH) for one in (owner, colleague)]
+    answers = await asyncio.gather(
+        owner.browser.submit(forms[0], **OPEN, stay_connected_days="7"),
+        colleague.browser.submit(forms[1], **OPEN, stay_connected_days="8"),
+    )
+    assert sorted(one.status_code for one in answers) == [303, 400]
+    first = "7" if answers[0].status_code == 303 else "8"
+    assert (await settings_of(database, tenant)).stay_connected_days == int(first)
 
 
 @pytest.mark.parametrize("role", [Role.OPERATOR, Role.ANALYST, Role.VIEWER])
