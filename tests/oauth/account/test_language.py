@@ -13,6 +13,7 @@ from hub.mail import NoMail
 from hub.principal import Role
 from hub.severity import Severity
 from hub.tenancy import members, password_policy
+from hub.tenancy.connector_settings import CHANGED_MEANWHILE
 from tests.oauth.account.conftest import MakeSomeone
 from tests.oauth.account.outbox import Outbox
 from tests.oauth.browser import Browser, Page
@@ -29,6 +30,7 @@ MODULES = [
 ]
 # Said by others, and shown on our pages.
 ELSEWHERE = {
+    CHANGED_MEANWHILE,
     "The request body is too large.",
     "Too many parameters.",
     "Send the parameters as application/x-www-form-urlencoded.",
