@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Float,
     Select,
+    Subquery,
     Text,
     cast,
     func,
@@ -64,6 +65,33 @@ async def words_at(
     clocks that are ahead of the hub's are of the future; `clocks_ahead` takes them as known.
     """
     until = at + clocks_ahead
+    began = _with_beginnings(until)
+    newest = (began.c.source, began.c.subject, began.c.key)
+    statement = (
+        select(began)
+        .ext(distinct_on(*newest))
+        .where(began.c.observed_at > at - WINDOW)
+        .order_by(*newest, began.c.observed_at.desc())
+    )
+    rows = (await session.execute(statement)).all()
+    return [
+        Word(
+            component=row.component,
+            source=row.source,
+            subject=row.subject,
+            key=row.key,
+            title=row.title,
+            severity=row.severity,
+            observed_at=row.observed_at,
+            since=row.began_at or row.observed_at,
+            is_resolved=row.resolved_at is not None and row.resolved_at <= until,
+        )
+        for row in rows
+    ]
+
+
+def _with_beginnings(until: datetime) -> Subquery:
+    """Select what was said until then, each with the first bad word after the last good one."""
     identity = (col(TrustSignal.source), col(TrustSignal.subject), col(TrustSignal.key))
     observed_at = col(TrustSignal.observed_at)
     was_good = (col(TrustSignal.severity) == Severity.INFO) | (
@@ -87,37 +115,13 @@ async def words_at(
     )
     last_good_at = known.c.last_good_at
     in_run = last_good_at.is_(None) | (known.c.observed_at > last_good_at)
-    began = (
-        select(
-            *known.c,
-            func.min(known.c.observed_at)
-            .filter(in_run)
-            .over(partition_by=[known.c.source, known.c.subject, known.c.key])
-            .label("began_at"),
-        )
+    return select(
+        *known.c,
+        func.min(known.c.observed_at)
+        .filter(in_run)
+        .over(partition_by=[known.c.source, known.c.subject, known.c.key])
+        .label("began_at"),
     ).subquery("began")
-    newest = (began.c.source, began.c.subject, began.c.key)
-    statement = (
-        select(began)
-        .ext(distinct_on(*newest))
-        .where(began.c.observed_at > at - WINDOW)
-        .order_by(*newest, began.c.observed_at.desc())
-    )
-    rows = (await session.execute(statement)).all()
-    return [
-        Word(
-            component=row.component,
-            source=row.source,
-            subject=row.subject,
-            key=row.key,
-            title=row.title,
-            severity=row.severity,
-            observed_at=row.observed_at,
-            since=row.began_at or row.observed_at,
-            is_resolved=row.resolved_at is not None and row.resolved_at <= until,
-        )
-        for row in rows
-    ]
 
 
 async def costly_problems(session: AsyncSession) -> tuple[dict[SourceKey, float], list[Cost]]:
