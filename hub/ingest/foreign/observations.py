@@ -9,29 +9,23 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Text, Uuid, and_, literal, or_, select, update
+from sqlalchemy import Uuid, and_, literal, or_, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
 from hub.alerts.commands import NewAlert, record_alerts, resolve_alerts
 from hub.alerts.models import AlertCategory
 from hub.fleet.array_rows import array_rows
 from hub.ingest.foreign.models import ForeignAlert
+from hub.ingest.foreign.period_rows import INSTANT, KEY, KEY_TYPES, PERIODS, TROUBLE_TYPES, is_in
 from hub.severity import Severity
 
 QUIET_AFTER = timedelta(days=1)
 SOURCES = ("falco", "wazuh")
 _CLOSED_A_TURN = 1_000
-_INSTANT = DateTime(timezone=True)
-_NAMES: dict[str, TypeEngine[Any]] = {"source": Text(), "external_id": Text()}
-_KEY_TYPES = {**_NAMES, "started_at": _INSTANT}
-_ROWS = ForeignAlert.__table__  # type: ignore[attr-defined]
-_KEY = [_ROWS.c[name] for name in _KEY_TYPES]
 type _Key = tuple[str, str, datetime]
 
 
@@ -124,10 +118,10 @@ async def close_quiet_observations(session: AsyncSession, *, tenant_id: UUID, no
     rows = (await session.execute(quiet)).all()
     if not rows:
         return 0
-    quiet_ones = array_rows("quiet", _KEY_TYPES, [tuple(row) for row in rows])
+    quiet_ones = array_rows("quiet", KEY_TYPES, [tuple(row) for row in rows])
     await session.execute(
         update(ForeignAlert)
-        .where(*(column == quiet_ones.c[column.key] for column in _KEY))
+        .where(*is_in(quiet_ones))
         .values(ended_at=col(ForeignAlert.last_told_at)),
         execution_options={"synchronize_session": False},
     )
@@ -143,7 +137,7 @@ async def _locked_rows(
     spans: dict[tuple[str, str], list[datetime]] = defaultdict(list)
     for one in observations:
         spans[one.source, one.external_id].append(one.at)
-    types = {**_NAMES, "first_at": _INSTANT, "last_at": _INSTANT}
+    types = {**TROUBLE_TYPES, "first_at": INSTANT, "last_at": INSTANT}
     asked = array_rows(
         "asked", types, [(*name, min(at), max(at) + QUIET_AFTER) for name, at in spans.items()]
     )
@@ -154,9 +148,9 @@ async def _locked_rows(
         or_(col(ForeignAlert.ended_at).is_(None), col(ForeignAlert.ended_at) >= asked.c.first_at),
     )
     stored = await session.execute(
-        select(_ROWS.c.ended_at, *_KEY)
+        select(PERIODS.c.ended_at, *KEY)
         .join(asked, is_asked)
-        .order_by(*_KEY)
+        .order_by(*KEY)
         .with_for_update(of=ForeignAlert)
     )
     rows: dict[tuple[str, str], list[_Row]] = defaultdict(list)
@@ -179,11 +173,9 @@ async def _note_told_again(
     ]
     if not again:
         return
-    told = array_rows("told", _KEY_TYPES, again)
+    told = array_rows("told", KEY_TYPES, again)
     await session.execute(
-        update(ForeignAlert)
-        .where(*(column == told.c[column.key] for column in _KEY))
-        .values(last_told_at=now),
+        update(ForeignAlert).where(*is_in(told)).values(last_told_at=now),
         execution_options={"synchronize_session": False},
     )
 
@@ -194,17 +186,17 @@ async def _insert(
     """Store the times of new alerts; return those that nobody else had stored meanwhile."""
     rows = array_rows(
         "new",
-        {**_KEY_TYPES, "ended_at": _INSTANT},
+        {**KEY_TYPES, "ended_at": INSTANT},
         [(*key, _end(one, now)) for key, one in new.items()],
     )
-    source = select(literal(tenant_id, Uuid()), *rows.c, literal(now, _INSTANT))
+    source = select(literal(tenant_id, Uuid()), *rows.c, literal(now, INSTANT))
     stored = await session.execute(
         postgresql.insert(ForeignAlert)
         .from_select(
-            ["tenant_id", *_KEY_TYPES, "ended_at", "last_told_at"], source, include_defaults=False
+            ["tenant_id", *KEY_TYPES, "ended_at", "last_told_at"], source, include_defaults=False
         )
         .on_conflict_do_nothing()
-        .returning(*_KEY)
+        .returning(*KEY)
     )
     return {(source, name, started_at) for source, name, started_at in stored}
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Text, Uuid, any_, delete, literal, or_, select, update
+from sqlalchemy import Text, Uuid, any_, delete, literal, or_, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,19 +24,12 @@ from hub.alerts.commands import record_alerts
 from hub.alerts.models import Alert, AlertState
 from hub.fleet.array_rows import array_rows
 from hub.ingest.foreign.models import ForeignAlert
+from hub.ingest.foreign.period_rows import INSTANT, KEY, KEY_TYPES, PERIODS, TROUBLE_TYPES, is_in
 from hub.ingest.foreign.troubles import KnownAlert, KnownPeriod, Period, Trouble
 
 KEEP_PERIODS = timedelta(days=90)
 
 
-_INSTANT = DateTime(timezone=True)
-_KEY_TYPES: dict[str, TypeEngine[Any]] = {
-    "source": Text(),
-    "external_id": Text(),
-    "started_at": _INSTANT,
-}
-_ROWS = ForeignAlert.__table__  # type: ignore[attr-defined]
-_KEY = [_ROWS.c[name] for name in _KEY_TYPES]
 _ALERTS = Alert.__table__  # type: ignore[attr-defined]
 
 
@@ -72,17 +65,17 @@ async def _remember(
 ) -> set[tuple[str, str, datetime]]:
     """Note the periods; return the new ones. Who comes second waits, and finds them known."""
     keys = sorted({one.key for one in periods})
-    rows = array_rows("told", _KEY_TYPES, keys)
-    source = select(literal(tenant_id, Uuid()), *rows.c, literal(now, _INSTANT))
+    rows = array_rows("told", KEY_TYPES, keys)
+    source = select(literal(tenant_id, Uuid()), *rows.c, literal(now, INSTANT))
     stored = await session.execute(
         postgresql.insert(ForeignAlert)
         .from_select(
-            ["tenant_id", *_KEY_TYPES, "last_told_at"],
+            ["tenant_id", *KEY_TYPES, "last_told_at"],
             source.order_by(*rows.c),
             include_defaults=False,
         )
         .on_conflict_do_nothing()
-        .returning(*_KEY)
+        .returning(*KEY)
     )
     return {(source, name, started_at) for source, name, started_at in stored}
 
@@ -110,17 +103,18 @@ async def _troubles(
 
 def _locked_rows(names: Sequence[Any], keys: Sequence[Any]) -> Any:
     """Select the periods themselves, and what else of their troubles is still open."""
-    told = array_rows("told", _KEY_TYPES, keys)
-    troubles = array_rows("troubles", {n: _KEY_TYPES[n] for n in ("source", "external_id")}, names)
-    is_told = select(told.c.started_at).where(*(column == told.c[column.key] for column in _KEY))
+    told = array_rows("told", KEY_TYPES, keys)
+    troubles = array_rows("troubles", TROUBLE_TYPES, names)
+    is_told = select(told.c.started_at).where(*is_in(told))
     return (
-        select(*_KEY, _ROWS.c.ended_at, _ROWS.c.alert_id)
+        select(*KEY, PERIODS.c.ended_at, PERIODS.c.alert_id)
         .join(
             troubles,
-            (_ROWS.c.source == troubles.c.source) & (_ROWS.c.external_id == troubles.c.external_id),
+            (PERIODS.c.source == troubles.c.source)
+            & (PERIODS.c.external_id == troubles.c.external_id),
         )
-        .where(or_(_ROWS.c.ended_at.is_(None), is_told.exists()))
-        .order_by(*_KEY)
+        .where(or_(PERIODS.c.ended_at.is_(None), is_told.exists()))
+        .order_by(*KEY)
         .with_for_update(of=ForeignAlert)
     )
 
@@ -186,7 +180,7 @@ async def _reword(session: AsyncSession, alerts: Sequence[KnownAlert]) -> None:
 async def _resolve(session: AsyncSession, alerts: Sequence[KnownAlert]) -> None:
     if not alerts:
         return
-    types: dict[str, TypeEngine[Any]] = {"id": Uuid(), "at": _INSTANT}
+    types: dict[str, TypeEngine[Any]] = {"id": Uuid(), "at": INSTANT}
     over = array_rows("over", types, [(one.id, one.resolved_at) for one in alerts])
     await session.execute(
         update(_ALERTS)
@@ -196,9 +190,9 @@ async def _resolve(session: AsyncSession, alerts: Sequence[KnownAlert]) -> None:
 
 
 async def _update(session: AsyncSession, rows: Sequence[Any], now: datetime) -> None:
-    told = array_rows("told", {**_KEY_TYPES, "ended_at": _INSTANT, "alert_id": Uuid()}, rows)
+    told = array_rows("told", {**KEY_TYPES, "ended_at": INSTANT, "alert_id": Uuid()}, rows)
     await session.execute(
-        update(_ROWS)
-        .where(*(column == told.c[column.key] for column in _KEY))
+        update(PERIODS)
+        .where(*is_in(told))
         .values(ended_at=told.c.ended_at, alert_id=told.c.alert_id, last_told_at=now)
     )
